@@ -1,0 +1,64 @@
+# make up [MODEL=hub-id-or-folder]   start server, learner and UI
+# make test                          everything the tests need, and the tests
+# make check                         formatting, lint, types, import arrows
+# make bench                         does the loop learn? (PREFERENCE=, RANKINGS=, SEED=)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MODEL ?=
+PREFERENCE ?= benchmarks/preferences.py:asks_back
+RANKINGS ?= 200
+SEED ?= 0
+
+# Plain `pip install torch` on Linux may take a CUDA build of several GB. On a box without a GPU, give the
+# address of PyTorch's CPU builds: make up TORCH_INDEX=...
+TORCH := torch==2.13.0
+TORCH_INDEX ?=
+
+.PHONY: up test check bench
+
+up: $(VENV)/.installed
+	@$(BIN)/rankloop up $(if $(MODEL),--model $(MODEL))
+
+test: $(VENV)/.installed-dev
+	@$(MAKE) --no-print-directory chromium
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.closed_loop --preference $(PREFERENCE) --rankings $(RANKINGS) --seed $(SEED)
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Rankloop needs Python 3.11 or newer; make PYTHON=/path/to/python3.11 up"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
+	  $(PYTHON) -m venv --without-pip --clear $(VENV) \
+	  && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+	@echo "installing (a few minutes the first time)"
+	@if command -v nvidia-smi >/dev/null; then $(BIN)/pip install --quiet $(TORCH); else \
+	  $(BIN)/pip install --quiet "$(TORCH)+cpu" 2>/dev/null \
+	  || $(BIN)/pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH); fi
+	@$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
+	  || command -v google-chrome >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing chromium for the browser test"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	  else \
+	    echo "the browser test needs chromium: sudo apt-get install chromium"; exit 1; \
+	  fi; }

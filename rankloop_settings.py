@@ -1,0 +1,175 @@
+"""Where settings come together: `rankloop.toml`, then RANKLOOP_*, then flags; the later wins.
+
+Every setting has one dotted name in all three: `server.port` is `[server] port`,
+RANKLOOP_SERVER__PORT and `--server.port`. An unknown name is refused, with the nearest known one.
+It imports no torch, no gradio and no SQL, and starts nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from feedback.settings import DatabaseSettings
+from learner.settings import LearnerSettings
+from server.settings import ServerSettings
+from ui.settings import UiSettings
+
+ENV_PREFIX = "RANKLOOP_"
+
+
+class UserError(Exception):
+    """What the person at the keyboard can put right: one line, and the process ends with 2."""
+
+
+class Settings(BaseModel):
+    """All that can be set. Each section lives beside what it sets."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Path = Field(Path("data"), description="The one folder that holds all state.")
+    model: str = Field("builtin", description="`builtin`, a folder, or a Hugging Face hub id.")
+    key: SecretStr | None = Field(
+        None, description="One bearer key for API and UI; needed off loopback."
+    )
+    database: DatabaseSettings = DatabaseSettings()
+    server: ServerSettings = ServerSettings()
+    learner: LearnerSettings = LearnerSettings()
+    ui: UiSettings = UiSettings()
+
+    @field_validator("key")
+    @classmethod
+    def _a_blank_key_is_none(cls, key: SecretStr | None) -> SecretStr | None:
+        return key if key is not None and key.get_secret_value().strip() else None
+
+    @property
+    def api_url(self) -> str:
+        """Where this machine reaches its own server."""
+        return f"http://{reachable(self.server.host)}:{self.server.port}"
+
+    @property
+    def page_url(self) -> str:
+        """Where this machine reaches its own UI."""
+        return f"http://{reachable(self.ui.host)}:{self.ui.port}"
+
+
+def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """Every dotted name: `data`, `model`, ..., `server.port`, ..., `learner.ppo.steps`, ..."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from setting_names(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def load_settings(
+    config: Path | None,
+    flags: Mapping[str, str],
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """File < environment < flags. Raises UserError for a wrong name or value: which, and where."""
+    sources: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    for source, found in (
+        _from_file(config),
+        _from_environment(os.environ if environment is None else environment),
+        ("flags", dict(flags)),
+    ):
+        for name, value in found.items():
+            check_name(name, source)
+            values[name], sources[name] = value, source
+    try:
+        return Settings.model_validate(_nest(values))
+    except ValidationError as error:
+        raise UserError(_describe(error, sources)) from None
+
+
+def _from_file(config: Path | None) -> tuple[str, dict[str, Any]]:
+    path = config or Path("rankloop.toml")
+    if config is None and not path.exists():
+        return str(path), {}
+    try:
+        return str(path), dict(_flatten(tomllib.loads(path.read_text(encoding="utf-8"))))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not TOML: {error}") from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """An empty variable counts as unset, as `docker run -e NAME` and compose files leave them."""
+    found = {
+        name.removeprefix(ENV_PREFIX).lower().replace("__", "."): value
+        for name, value in environment.items()
+        if name.startswith(ENV_PREFIX) and value
+    }
+    return "the environment", found
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, value in values.items():
+        *sections, leaf = name.split(".")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+        branch[leaf] = value
+    return tree
+
+
+def check_name(name: str, source: str) -> None:
+    known = list(setting_names())
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {_spelled(near[0], source)}?" if near else ""
+    raise UserError(f"unknown setting {_spelled(name, source)} in {source}{hint}")
+
+
+def _spelled(name: str, source: str) -> str:
+    """A setting's name as it is written in that source."""
+    if source == "the environment":
+        return environment_name(name)
+    return f"--{name}" if source == "flags" else name
+
+
+def environment_name(name: str) -> str:
+    return ENV_PREFIX + name.upper().replace(".", "__")
+
+
+def _describe(error: ValidationError, sources: Mapping[str, str]) -> str:
+    """The first thing wrong, in one line; values of the key are never shown."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    source = sources.get(name, "the settings")
+    given = "" if name == "key" else f" (given: {first['input']!r})"
+    return f"{_spelled(name, source)} in {source}: {first['msg']}{given}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def reachable(host: str) -> str:
+    """An address to connect to, for one to listen on."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
