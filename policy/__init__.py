@@ -1,0 +1,1 @@
+"""Library: tokens in, tokens out. Knows no SQL and no HTTP."""

@@ -1,0 +1,100 @@
+"""The engine's running rows, one by one and as a batch of tensors.
+
+1. A `Row` is an answer in the making: it knows how far it has come and when it ends.
+2. A `Batch` is what a decode step needs of all rows at once; it is built when rows change and moves
+   on by itself between steps.
+
+They know no model and no cache. Axes: B rows, T positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from policy import sampling
+from policy.requests import Request, Token
+from policy.sampling import StackedParams
+
+_PREFILL_TOKENS = 4096  # padded tokens in one prefill pass: bounds its memory and its time
+
+
+@dataclass
+class Row:
+    """An answer in the making. `length` positions are in the cache; `last` is the next input."""
+
+    request: Request
+    index: int
+    length: int = field(init=False)
+    last: int = field(init=False)
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        self.length = len(self.request.prompt) - 1
+        self.last = self.request.prompt[-1]
+
+    def take(self, token: int, logp: float, raw_logp: float, context: int) -> Token:
+        """Appends a drawn token. The context is full when one more input would not fit."""
+        self.length += 1
+        self.steps += 1
+        self.last = token
+        finish = None
+        if token in self.request.stop_ids:
+            finish = "stop"
+        elif self.steps >= self.request.params.max_tokens or self.length + 1 >= context:
+            finish = "length"
+        return Token(self.request.id, self.index, token, logp, raw_logp, finish)
+
+
+@dataclass
+class Batch:
+    """The running rows as tensors [B]; valid until a row joins or leaves."""
+
+    ids_B: Tensor
+    lengths_B: Tensor
+    steps_B: Tensor
+    keys_B: Tensor
+    params: StackedParams
+
+    @classmethod
+    def of(cls, rows: list[Row], device: torch.device) -> Batch:
+        """Reads the rows' state."""
+        columns = (
+            [row.last for row in rows],
+            [row.length for row in rows],
+            [row.steps for row in rows],
+            [sampling.row_key(row.request.params.seed, row.index) for row in rows],
+        )
+        ids_B, lengths_B, steps_B, keys_B = torch.tensor(columns, device=device)
+        params = sampling.stack([row.request.params for row in rows], device)
+        return cls(ids_B, lengths_B, steps_B, keys_B, params)
+
+    def mask(self, longest: int, dtype: torch.dtype) -> Tensor:
+        """Additive [B, 1, 1, T]: a row sees its own positions 0..length, -inf hides the rest."""
+        positions_T = torch.arange(longest + 1, device=self.lengths_B.device)
+        hidden_BT = positions_T > self.lengths_B[:, None]
+        zeros_BT = torch.zeros(hidden_BT.shape, dtype=dtype, device=hidden_BT.device)
+        return zeros_BT.masked_fill_(hidden_BT, -torch.inf)[:, None, None]
+
+    def advance(self, ids_B: Tensor) -> None:
+        """What `Row.take` does, for all rows at once."""
+        self.ids_B = ids_B
+        self.lengths_B += 1
+        self.steps_B += 1
+
+
+def prefill_groups(rows: list[Row], slots: list[int]) -> Iterator[list[int]]:
+    """Slots whose prompts are of like length, so that little of a padded pass is padding."""
+    group: list[int] = []
+    for slot in sorted(slots, key=lambda slot: rows[slot].length):
+        length = rows[slot].length
+        if group and (
+            length > 1.25 * rows[group[0]].length + 8 or length * (len(group) + 1) > _PREFILL_TOKENS
+        ):
+            yield group
+            group = []
+        group.append(slot)
+    yield group

@@ -1,0 +1,210 @@
+"""Loading a causal language model with its tokenizer and chat template, by name.
+
+1. A name is "builtin", a folder, or a Hugging Face hub id; a hub model already cached is not asked
+   for again.
+2. Weights come from safetensors only, no code comes from the model's folder, dropout is 0.
+3. Only full-attention decoders are taken, since the KV slots keep every position of every layer.
+   The config tells most others apart; a short answer through the slots, scored against a plain
+   forward pass, proves the rest.
+
+It knows no versions and serves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from policy.chat import Chat, NoChatTemplate
+from policy.engine import Engine, Request, generate
+from policy.sampling import SamplingParams
+
+BUILTIN = Path(__file__).parent / "builtin" / "weights"
+_HUB_FILES = ["*.json", "*.jinja", "*.txt", "tokenizer.model", "model*.safetensors"]
+# A wrong mask or cache moves log-probabilities by whole units; rounding by at most this much.
+_ROUNDING = {torch.float32: 1e-3, torch.float64: 1e-6}
+
+
+class ModelNotFound(ValueError):
+    """Nothing stands where the name points; the text says what was looked for."""
+
+
+class UnsupportedModel(ValueError):
+    """A model that is there but cannot be served; the text names it and says why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"Model {name!r} is not supported: {reason}.")
+        self.name = name
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model; `context` is the longest prompt and answer together, in tokens."""
+
+    net: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    chat: Chat
+    name: str
+    folder: Path
+    context: int
+
+
+def resolve(name: str) -> Path:
+    """The folder that "builtin", a folder's path or a hub id stands for; downloads a hub model that
+    is not cached. Raises ModelNotFound."""
+    folder = BUILTIN if name == "builtin" else Path(name).expanduser()
+    if (folder / "config.json").is_file():
+        return folder.resolve()
+    if folder.is_dir() or name == "builtin" or folder.is_absolute() or name.startswith((".", "~")):
+        raise ModelNotFound(f"Model {name!r}: there is no config.json in {folder.absolute()}.")
+    try:
+        return _snapshot(name)
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+        raise ModelNotFound(
+            f"Model {name!r}: there is no such folder, and the Hugging Face hub has no such model, "
+            f"keeps it closed or cannot be reached, and it is not in the local cache. ({error})"
+        ) from error
+
+
+def load(
+    folder: Path, *, name: str | None = None, device: str = "cpu", dtype: torch.dtype | None = None
+) -> Model:
+    """Loads a folder in eval mode; float32 on a CPU and bfloat16 elsewhere unless `dtype` says
+    otherwise. `name` is what errors call it. Raises UnsupportedModel."""
+    name = name or str(folder)
+    config = _config(folder, name)
+    for reason in _refusals(config):
+        raise UnsupportedModel(name, reason)
+    net = _net(folder, name, config, dtype or _default_dtype(device))
+    net.to(torch.device(device))  # type: ignore[arg-type]
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    vocabulary = cast(torch.nn.Embedding, net.get_input_embeddings()).num_embeddings
+    if len(tokenizer) > vocabulary:
+        raise UnsupportedModel(name, f"{len(tokenizer)} tokens but {vocabulary} embeddings")
+    try:
+        chat = Chat(tokenizer, _eos_ids(net))
+    except NoChatTemplate as error:
+        raise UnsupportedModel(name, str(error).rstrip(".")) from error
+    if not _agrees(net, vocabulary):
+        raise UnsupportedModel(name, "its attention does not work on a plain KV cache")
+    return Model(net, tokenizer, chat, name, folder, int(config.max_position_embeddings))
+
+
+def _snapshot(name: str) -> Path:
+    """The cached snapshot if it is whole, so that a restart needs no network and a model changes
+    under no data folder; else the hub's current one."""
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=True))
+        if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")):
+            return folder
+    except LocalEntryNotFoundError:
+        pass
+    return Path(snapshot_download(name, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"]))
+
+
+def _config(folder: Path, name: str) -> PreTrainedConfig:
+    """The folder's config with every dropout at 0."""
+    try:
+        config: PreTrainedConfig = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (ValueError, OSError) as error:  # an unknown type, code of its own, no config at all
+        raise UnsupportedModel(name, f"its config cannot be read: {error}") from error
+    for key, value in config.to_dict().items():
+        if ("dropout" in key or key.endswith("_pdrop")) and isinstance(value, float):
+            setattr(config, key, 0.0)
+    return config
+
+
+def _refusals(config: PreTrainedConfig) -> Iterator[str]:
+    """Why a model of this config cannot be served, most telling reason first."""
+    kind = config.model_type
+    if config.is_encoder_decoder:
+        yield f"{kind} is an encoder-decoder"
+    net: type[PreTrainedModel] | None = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)  # type: ignore[assignment]
+    if net is None:
+        yield f"{kind} is no causal language model"
+        return
+    if net._is_stateful:
+        yield f"{kind} keeps a recurrent state (state space or linear attention)"
+    odd = {*(getattr(config, "layer_types", None) or ())} - {"full_attention"}
+    if odd:
+        yield f"{kind} has layers of other kinds than full attention ({', '.join(sorted(odd))})"
+    context = getattr(config, "max_position_embeddings", None)
+    if context is None:
+        yield f"{kind} names no context length (max_position_embeddings)"
+    window = getattr(config, "sliding_window", None)
+    if window is not None and context is not None and window < context:
+        yield f"{kind} attends over a sliding window of {window} tokens"
+    if not net._supports_sdpa:
+        yield f"{kind} has no sdpa attention"
+    rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type")
+    if rope in ("dynamic", "longrope"):
+        yield f"{kind} has {rope} rotary positions, which would make one row hang on the others"
+
+
+def _net(folder: Path, name: str, config: PreTrainedConfig, dtype: torch.dtype) -> PreTrainedModel:
+    if not any(folder.glob("*.safetensors")):
+        raise UnsupportedModel(name, "it has no safetensors weights")
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        folder,
+        config=config,
+        dtype=dtype,
+        use_safetensors=True,
+        attn_implementation="sdpa",
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    net, loading = cast("tuple[PreTrainedModel, dict[str, Any]]", loaded)
+    # transformers fills gaps with random weights and a warning.
+    gaps = [*loading["missing_keys"], *loading["mismatched_keys"]]
+    if gaps:
+        raise UnsupportedModel(name, f"its files lack {len(gaps)} weights, {gaps[0]} among them")
+    net.eval()  # type: ignore[no-untyped-call]
+    return net
+
+
+def _default_dtype(device: str) -> torch.dtype:
+    return torch.float32 if device == "cpu" else torch.bfloat16
+
+
+def _eos_ids(net: PreTrainedModel) -> set[int]:
+    """Every end-of-sequence id that the model's configs name, each one id or a list."""
+    ids: set[int] = set()
+    for config in (net.config, net.generation_config):
+        eos: Any = getattr(config, "eos_token_id", None)
+        ids |= {eos} if isinstance(eos, int) else set(eos or ())
+    return ids
+
+
+@torch.inference_mode()
+def _agrees(net: PreTrainedModel, vocabulary: int) -> bool:
+    """Whether two short answers of unlike length, run side by side through the engine, have the
+    log-probabilities of a plain forward pass."""
+    greedy = SamplingParams(temperature=0.0, max_tokens=3)
+    prompts = [tuple(i % vocabulary for i in range(1, length)) for length in (4, 9)]
+    engine = Engine(net, rows=2, context=16)
+    answers = generate(engine, [Request(str(i), p, greedy) for i, p in enumerate(prompts)])
+    for [answer] in answers.values():
+        ids_1T = torch.tensor([answer.prompt + answer.tokens], device=net.device)
+        logps_TV = net(input_ids=ids_1T, use_cache=False).logits[0].float().log_softmax(-1)
+        expected_T = logps_TV[-len(answer.tokens) - 1 : -1].cpu()
+        expected_T = expected_T.gather(-1, torch.tensor(answer.tokens)[:, None])[:, 0]
+        error = (expected_T - torch.tensor(answer.raw_logps)).abs().max()
+        if not error <= _ROUNDING.get(net.dtype, 0.5):
+            return False
+    return True

@@ -1,0 +1,283 @@
+"""Version folders: publish, verify, load, remove.
+
+1. `versions/v7/` is a Hugging Face model folder with one file more, manifest.json, which names
+   every other file by size and sha256: safetensors loads a flipped bit without a word.
+2. A folder is written beside, synced, hashed, given its manifest last and renamed into place. What
+   a killed publish left behind is no version; the next publish removes it.
+3. v0 is the starting model: its manifest lists the files where they stand and copies none. Reward
+   models ("r7") are folders of the same form.
+
+A folder whose manifest does not verify does not exist. It knows nothing of which version serves.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from policy.manifest import FileEntry, Manifest, describe, digest, revision, sha256
+from policy.model import Model, ModelNotFound, load, resolve
+
+__all__ = [
+    "CorruptVersion",
+    "FileEntry",
+    "Manifest",
+    "UnknownVersion",
+    "VersionExists",
+    "Versions",
+    "WrongModel",
+]
+
+_ID = re.compile(r"[vr](0|[1-9][0-9]*)")
+_TMP = ".tmp-"
+# The files of a starting model's folder that decide what it says. Its model card may change.
+_BASE_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors")
+
+
+class UnknownVersion(LookupError):
+    """No version of this id was ever published, or it was removed."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"There is no version {id!r}.")
+        self.id = id
+
+
+class VersionExists(ValueError):
+    """A version is never written twice; a publisher that died before it said so may remove it."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"Version {id!r} is already published.")
+        self.id = id
+
+
+class CorruptVersion(ValueError):
+    """A version's folder is not what its manifest says."""
+
+    def __init__(self, id: str, file: str, reason: str) -> None:
+        super().__init__(f"Version {id} does not verify: {file} {reason}.")
+        self.id = id
+        self.file = file
+        self.reason = reason
+
+
+class WrongModel(ValueError):
+    """The data folder belongs to another starting model than the one asked for."""
+
+    def __init__(self, root: Path, made_with: Manifest, asked: Manifest) -> None:
+        super().__init__(
+            f"{root} was made with model {made_with.base!r} ({made_with.digest[:12]}), not with "
+            f"{asked.base!r} ({asked.digest[:12]}). Use that model, or another data folder."
+        )
+        self.made_with = made_with.base
+        self.asked = asked.base
+
+
+class Versions:
+    """The version folders under `root`; several processes may share them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def ids(self) -> list[str]:
+        """Published versions, v0, v1, ... then r1, ...; none is verified by this."""
+        found = [path.parent.name for path in self.root.glob("*/manifest.json")]
+        return sorted(filter(_ID.fullmatch, found), key=lambda id: (id[0] != "v", int(id[1:])))
+
+    def read(self, id: str) -> Manifest:
+        """The manifest as it stands, its files unchecked. Raises UnknownVersion, CorruptVersion."""
+        path = self.root / id / "manifest.json"
+        if not _ID.fullmatch(id) or not path.is_file():
+            raise UnknownVersion(id)
+        try:
+            manifest = Manifest.parse(path.read_text())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptVersion(id, "manifest.json", "is no manifest") from error
+        if manifest.id != id:
+            raise CorruptVersion(id, "manifest.json", f"is that of {manifest.id}")
+        return manifest
+
+    def folder(self, id: str) -> Path:
+        """A folder that `from_pretrained` loads; for v0 the model's own. Raises UnknownVersion, and
+        CorruptVersion where v0's model is gone."""
+        manifest = self.read(id)
+        if manifest.kind != "base":
+            return self.root / id
+        try:
+            return resolve(manifest.base)
+        except ModelNotFound as error:
+            raise CorruptVersion(id, manifest.base, f"is gone ({error})") from error
+
+    def verify(self, id: str) -> Manifest:
+        """Reads every file again. Raises UnknownVersion or CorruptVersion."""
+        manifest = self.read(id)
+        folder = self.folder(id)
+        for name, entry in manifest.files.items():
+            path = folder / name
+            if not path.is_file():
+                raise CorruptVersion(id, name, "is missing")
+            if path.stat().st_size != entry.size:
+                raise CorruptVersion(id, name, f"has {path.stat().st_size} bytes, not {entry.size}")
+            if sha256(path) != entry.sha256:
+                raise CorruptVersion(id, name, "has other content (sha256)")
+        if manifest.kind != "base":
+            for name in sorted(_all_files(folder) - {"manifest.json", *manifest.files}):
+                raise CorruptVersion(id, name, "is not in the manifest")
+        return manifest
+
+    def load(self, id: str, *, device: str = "cpu") -> Model:
+        """Verifies and loads a version that answers. Raises UnknownVersion, CorruptVersion,
+        UnsupportedModel."""
+        manifest = self.verify(id)
+        assert manifest.kind != "reward", "a reward model scores and answers nobody"
+        return load(self.folder(id), name=id, device=device)
+
+    def install_base(self, model: str) -> Manifest:
+        """Makes `model` this data folder's v0, or checks that it is. The same files under a new
+        name (a moved folder) are the same model. Raises ModelNotFound, WrongModel,
+        CorruptVersion."""
+        with self._publishing():
+            folder = resolve(model)
+            names = {path.name for pattern in _BASE_FILES for path in folder.glob(pattern)}
+            files = describe(folder, names - {"manifest.json"})
+            asked = Manifest(
+                id="v0",
+                kind="base",
+                parent=None,
+                base=_absolute(model),
+                base_digest=digest(files),
+                reward_digest=None,
+                round=None,
+                settings={},
+                revision=revision(),
+                created_at=time.time(),
+                files=files,
+            )
+            if "v0" not in self.ids():
+                return self._place(asked, lambda folder: None)
+            installed = self.read("v0")
+            if installed.digest != asked.digest:
+                raise WrongModel(self.root, installed, asked)
+            if installed.base == asked.base:
+                return installed
+            moved = replace(installed, base=asked.base)
+            _write(self.root / "v0" / "manifest.json", moved.text())
+            return moved
+
+    def publish(
+        self,
+        id: str,
+        model: Model | Callable[[Path], object],
+        *,
+        kind: str,
+        parent: str | None,
+        round: int | None,
+        reward_digest: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Manifest:
+        """Writes a version and makes it exist, all of it or nothing.
+
+        `model` is a Model, or a function that saves one in the folder that it is given. `settings`
+        is what a reader needs to train it again, as JSON. Raises VersionExists, and
+        UnknownVersion without a v0.
+        """
+        assert _ID.fullmatch(id), f"{id!r} is no version id"
+        assert kind in ("full", "reward"), f"{kind!r} is no kind of published version"
+        if id in self.ids():
+            raise VersionExists(id)
+        base = self.read("v0")
+        manifest = Manifest(
+            id=id,
+            kind=kind,
+            parent=parent,
+            base=base.base,
+            base_digest=base.digest,
+            reward_digest=reward_digest,
+            round=round,
+            settings=dict(settings or {}),
+            revision=revision(),
+            created_at=time.time(),
+            files={},
+        )
+        with self._publishing():
+            return self._place(manifest, _saver(model) if isinstance(model, Model) else model)
+
+    def remove(self, id: str) -> None:
+        """Deletes a version; the manifest goes first, so that half a folder is none. v0 stays."""
+        assert id != "v0", "v0 is what every version is measured against"
+        self.read(id)
+        (self.root / id / "manifest.json").unlink()
+        shutil.rmtree(self.root / id)
+
+    @contextmanager
+    def _publishing(self) -> Iterator[None]:
+        """One writer at a time over all processes; the system drops a dead one's lock."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for leftover in self.root.glob(f"{_TMP}*"):
+                shutil.rmtree(leftover)
+            yield
+
+    def _place(self, manifest: Manifest, save: Callable[[Path], object]) -> Manifest:
+        """Saves beside, syncs, hashes, writes the manifest and renames. Needs the lock."""
+        tmp = Path(tempfile.mkdtemp(prefix=f"{_TMP}{manifest.id}-", dir=self.root))
+        tmp.chmod(0o755)  # mkdtemp's folders are closed to everybody else
+        save(tmp)
+        names = _all_files(tmp)
+        assert "manifest.json" not in names, "the manifest is written here"
+        for name in names:
+            _sync(tmp / name)
+        if manifest.kind != "base":
+            manifest = replace(manifest, files=describe(tmp, names))
+        for folder in {(tmp / name).parent for name in names}:
+            _sync(folder)
+        _write(tmp / "manifest.json", manifest.text())
+        shutil.rmtree(self.root / manifest.id, ignore_errors=True)  # a half-removed one, if any
+        tmp.rename(self.root / manifest.id)
+        _sync(self.root)
+        return manifest
+
+
+def _saver(model: Model) -> Callable[[Path], None]:
+    def save(folder: Path) -> None:
+        model.net.save_pretrained(folder)
+        model.tokenizer.save_pretrained(folder)
+
+    return save
+
+
+def _all_files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def _write(path: Path, text: str) -> None:
+    """Replaces a file whole or not at all, and syncs it."""
+    beside = path.with_name(f"{_TMP}{path.name}")
+    beside.write_text(text)
+    _sync(beside)
+    beside.rename(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Waits until a file's content, or a folder's entries, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _absolute(model: str) -> str:
+    """A folder's name must mean the same from every working directory."""
+    folder = Path(model).expanduser()
+    return str(folder.resolve()) if model != "builtin" and folder.is_dir() else model
