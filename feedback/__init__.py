@@ -1,0 +1,15 @@
+"""Library: what people said about answers. Knows SQL and no torch.
+
+store.py          the one place that opens a session: each method is one transaction
+conversations.py  what was asked and answered
+rankings.py       what people said of the answers
+training.py       what the learner learns from, and what waits for it
+versions.py       versions, their states, the live pointer
+lease.py          the learner's lease and its fence
+rounds.py         learning rounds, their progress and figures
+presence.py       the learner's heartbeat and pause
+preferences.py    pure: rankings to comparisons, the split by conversation
+records.py        the values that go in and out; errors.py what is refused
+tables.py         the rows; columns.py their types; migrations/ their history
+database.py       the connection, the clock, how a transaction begins; settings.py its address
+"""

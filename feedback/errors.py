@@ -1,0 +1,65 @@
+"""What the store refuses, as types: each names the parameter, the value and the reason.
+
+`param` is the name that a caller of the HTTP API would know, `value` is what was given. Mapping to
+HTTP is the server's.
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Something that was asked of the store and cannot be done."""
+
+    def __init__(self, message: str, *, param: str | None = None, value: object = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.value = value
+
+
+class NotFound(StoreError):
+    """No row has this id."""
+
+
+class UnknownCandidate(NotFound):
+    """No candidate, or no completion, has this id."""
+
+
+class UnknownVersion(NotFound):
+    """No version has this id."""
+
+
+class UnknownRound(NotFound):
+    """No round has this id."""
+
+
+class InvalidText(StoreError):
+    """A name or key is empty, too long, or holds a character that a database cannot keep."""
+
+
+class InvalidRanking(StoreError):
+    """The ranks, ratings or candidates do not form a ranking."""
+
+
+class DifferentPrompts(InvalidRanking):
+    """The candidates answer different prompts, so comparing them says nothing."""
+
+
+class IdempotencyConflict(StoreError):
+    """The person used this idempotency key before, with another body."""
+
+
+class VersionExists(StoreError):
+    """Another version has this id already."""
+
+
+class IllegalMove(StoreError):
+    """A version or a round cannot go from its state to the one asked for."""
+
+
+class NothingToRollBack(IllegalMove):
+    """No earlier version that may serve was live before this one."""
+
+
+class LeaseLost(StoreError):
+    """The claim's lease has expired or was taken over: its holder may write nothing more."""

@@ -1,0 +1,260 @@
+"""What goes into the store and comes out of it: frozen values, no rows, no sessions.
+
+Times are Unix seconds, durations end in `_s`. Log-probabilities are natural logarithms, kept as
+float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class CandidateRecord:
+    """One answer: its text, and each sampled token with its log-probability.
+
+    `logps` are as sampled (after temperature, top-p and top-k), `raw_logps` are the raw model's;
+    both as long as `token_ids`.
+    """
+
+    id: str
+    index: int
+    text: str
+    token_ids: tuple[int, ...]
+    logps: tuple[float, ...]
+    raw_logps: tuple[float, ...]
+    finish_reason: str
+
+
+@dataclass(frozen=True)
+class GenerationRecord:
+    """One request's answers, all by one version, with what it takes to reproduce them.
+
+    `id` is the completion's id.
+    """
+
+    id: str
+    conversation_id: str
+    person: str
+    consented: bool
+    version: str
+    digest: str
+    messages: tuple[tuple[str, str], ...]
+    prompt_ids: tuple[int, ...]
+    params: dict[str, Any]
+    seed: int
+    template_hash: str
+    candidates: tuple[CandidateRecord, ...]
+    created_at: float
+
+
+@dataclass(frozen=True)
+class StoredCandidate:
+    """A candidate together with the generation that it belongs to."""
+
+    id: str
+    index: int
+    text: str
+    token_ids: tuple[int, ...]
+    logps: tuple[float, ...]
+    raw_logps: tuple[float, ...]
+    finish_reason: str
+    generation_id: str
+    conversation_id: str
+    person: str
+    consented: bool
+    version: str
+    digest: str
+    messages: tuple[tuple[str, str], ...]
+    prompt_ids: tuple[int, ...]
+    params: dict[str, Any]
+    seed: int
+    template_hash: str
+    created_at: float
+
+
+@dataclass(frozen=True)
+class StoredRanking:
+    """A ranking as stored. `supersedes` is the earlier one that it replaces; `repeated` says that
+    this was a retry.
+    """
+
+    id: int
+    person: str
+    candidates: tuple[str, ...]
+    ranks: tuple[int | None, ...]
+    none_acceptable: bool
+    ratings: dict[str, list[float | None]] | None
+    comment: str | None
+    task_id: str | None
+    supersedes: int | None
+    created_at: float
+    repeated: bool = False
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Rankings that no finished round has used: how many, and the age of the oldest in seconds
+    (None if there is none).
+    """
+
+    count: int
+    oldest_age_s: float | None
+
+
+@dataclass(frozen=True)
+class LoggedPrompt:
+    """A prompt that somebody asked, to draw rollouts from. `split` is "train" or "judge"."""
+
+    conversation_id: str
+    split: str
+    messages: tuple[tuple[str, str], ...]
+    prompt_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Live:
+    """The live pointer. `previous` is where a rollback would go; `epoch` rises with every move;
+    `since` is the last move's.
+    """
+
+    version: str
+    previous: str | None
+    epoch: int
+    since: float
+
+
+@dataclass(frozen=True)
+class LearnedFrom:
+    """How many rankings a version's round used, and how many of them were the asker's."""
+
+    rankings: int
+    yours: int
+
+
+@dataclass(frozen=True)
+class VersionMove:
+    """One change of a version's state: from where ("" at its registration), to where, by whom,
+    why, when.
+    """
+
+    from_state: str
+    to_state: str
+    actor: str
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True)
+class VersionInfo:
+    """A version, its state (trained, verified, live, retired, rejected, failed) and how it came to
+    it, oldest move first.
+    """
+
+    id: str
+    kind: str
+    state: str
+    digest: str
+    parent: str | None
+    round_id: int | None
+    reward_id: str | None
+    figures: dict[str, Any]
+    created_at: float
+    events: tuple[VersionMove, ...]
+    learned_from: LearnedFrom
+
+    @property
+    def live(self) -> bool:
+        return self.state == "live"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One check of the gate: what was measured, the limit that it was held to, and a sentence for
+    people.
+    """
+
+    check: str
+    passed: bool
+    value: float | None
+    limit: float | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A learner's hold on a round. The epoch fences it: whoever claims after has a higher one."""
+
+    round_id: int
+    epoch: int
+    holder: str
+
+
+@dataclass(frozen=True)
+class RoundInfo:
+    """A learning round. States: queued, running, done, failed, cancelled.
+
+    Outcomes: promoted, rejected, verified, needs_feedback, failed, cancelled; None while it is not
+    over. `stages` None means those that are due. `rankings` counts its inputs. `attempts` counts
+    its claims.
+    """
+
+    id: int
+    state: str
+    outcome: str | None
+    trigger: str
+    stages: tuple[str, ...] | None
+    stage: str | None
+    step: int | None
+    steps: int | None
+    eta_s: float | None
+    rankings: int
+    version_id: str | None
+    reward_id: str | None
+    reasons: tuple[Reason, ...]
+    reward: dict[str, Any] | None
+    error: str | None
+    created_at: float
+    claimed_at: float | None
+    decided_at: float | None
+    attempts: int
+    cancel_requested: bool
+
+
+@dataclass(frozen=True)
+class MetricPoint:
+    """Figures of one step of a stage. A value that was not finite is None."""
+
+    stage: str
+    step: int
+    at: float
+    values: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class LeaseInfo:
+    """Who holds the learner's lease, under which epoch, and for how many seconds more."""
+
+    holder: str
+    epoch: int
+    expires_in_s: float
+
+
+@dataclass(frozen=True)
+class LearnerInfo:
+    """The learner as its heartbeats show it: state is idle, running, paused, starting or dead.
+
+    `starting`: no heartbeat yet. `dead`: the last is older than 30 s. `missing` says why this model
+    cannot be trained here.
+    """
+
+    state: str
+    paused: bool
+    holder: str | None
+    round_id: int | None
+    heartbeat_age_s: float | None
+    lease: LeaseInfo | None
+    next_run_at: float | None
+    last_error: str | None
+    missing: str | None

@@ -1,0 +1,23 @@
+"""Where the record is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class DatabaseSettings(BaseModel):
+    """The `database` section."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str | None = Field(
+        default=None,
+        description="Database address, for a server that several machines share: "
+        "postgresql://user@host/name. Without one, a SQLite file in the data folder.",
+    )
+
+    def resolve(self, data: Path) -> str:
+        """The address to open: the one set, else rankloop.db in the data folder."""
+        return self.url or f"sqlite:///{data.absolute() / 'rankloop.db'}"

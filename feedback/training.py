@@ -1,0 +1,108 @@
+"""What the learner learns from, and what waits for its next round.
+
+A ranking is learned from when its people consented, at least two of its answers are ranked, and its
+person did not replace it. It waits until a round that has used it ends in an outcome other than
+failed or cancelled.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, delete, exists, func
+from sqlalchemy.orm import aliased, defer
+from sqlmodel import Session, col, select
+
+from .conversations import messages_of
+from .database import now
+from .preferences import Answer, RankedPrompt
+from .records import Waiting
+from .tables import Candidate, Generation, RankedCandidate, Ranking, RoundInput, WaitingRanking
+
+# SQLModel types a column as its value, SQLAlchemy's loader options want the attribute.
+NOT_NEEDED = [defer(cast("Any", column)) for column in (Candidate.logps, Candidate.raw_logps)]
+
+
+def enqueue(session: Session, ranking: Ranking) -> None:
+    """Let a new ranking wait if it can be learned from, in place of the one that it replaces."""
+    if ranking.supersedes is not None:
+        session.exec(
+            delete(WaitingRanking).where(col(WaitingRanking.ranking_id) == ranking.supersedes)
+        )
+    if ranking.consented and ranking.comparable and ranking.id is not None:
+        session.add(WaitingRanking(ranking_id=ranking.id, since=ranking.created_at))
+
+
+def dequeue(session: Session, round_id: int) -> None:
+    """The round is done: what it used waits no longer."""
+    used = select(RoundInput.ranking_id).where(RoundInput.round_id == round_id)
+    session.exec(delete(WaitingRanking).where(col(WaitingRanking.ranking_id).in_(used)))
+
+
+def waiting(session: Session) -> Waiting:
+    """How many rankings wait, and how old the oldest is. Reads no other row than theirs."""
+    count, oldest = session.exec(select(func.count(), func.min(WaitingRanking.since))).one()
+    if oldest is None:
+        return Waiting(0, None)
+    return Waiting(count, max(0.0, now(session.connection()) - oldest))
+
+
+def rankings(session: Session) -> list[RankedPrompt]:
+    """Every ranking to learn from, oldest first, its answers in the order of its ranks."""
+    chosen = session.exec(select(Ranking).where(_learnable()).order_by(col(Ranking.id))).all()
+    ranked = session.exec(
+        select(RankedCandidate, Candidate)
+        .join(Ranking, col(Ranking.id) == RankedCandidate.ranking_id)
+        .join(Candidate, col(Candidate.id) == RankedCandidate.candidate_id)
+        .where(_learnable())
+        .order_by(col(RankedCandidate.ranking_id), col(RankedCandidate.place))
+        .options(*NOT_NEEDED)
+    )
+    entries: dict[int | None, list[tuple[RankedCandidate, Candidate]]] = defaultdict(list)
+    for entry, candidate in ranked:
+        entries[entry.ranking_id].append((entry, candidate))
+    asked = _generations(session)
+    return [_ranked_prompt(ranking, entries[ranking.id], asked) for ranking in chosen]
+
+
+def _learnable() -> ColumnElement[bool]:
+    later = aliased(Ranking)
+    replaced = exists().where(col(later.supersedes) == col(Ranking.id))
+    return col(Ranking.consented) & col(Ranking.comparable) & ~replaced
+
+
+def _generations(session: Session) -> dict[str, Generation]:
+    """The generations that any ranking speaks of, by their ids."""
+    rows = session.exec(
+        select(Generation).where(
+            exists().where(
+                col(Candidate.generation_id) == col(Generation.id),
+                col(RankedCandidate.candidate_id) == col(Candidate.id),
+            )
+        )
+    )
+    return {row.id: row for row in rows}
+
+
+def _ranked_prompt(
+    ranking: Ranking,
+    entries: Sequence[tuple[RankedCandidate, Candidate]],
+    asked: Mapping[str, Generation],
+) -> RankedPrompt:
+    assert ranking.id is not None
+    generation = asked[entries[0][1].generation_id]
+    return RankedPrompt(
+        ranking_id=ranking.id,
+        conversation_id=ranking.conversation_id,
+        person=ranking.person,
+        split=ranking.split,
+        messages=messages_of(generation),
+        prompt_ids=generation.prompt_ids,
+        answers=tuple(
+            Answer(row.id, row.text, row.token_ids, asked[row.generation_id].version)
+            for _, row in entries
+        ),
+        ranks=tuple(entry.rank for entry, _ in entries),
+    )
