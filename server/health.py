@@ -1,0 +1,77 @@
+"""/livez and /readyz: alive; and model loaded, database writable, decode moving. A busy engine is
+not a dead one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import JSONResponse, Response
+
+from .errors import ApiError
+from .serving import STALLED_S, Serving
+
+router = APIRouter()
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must be so, and what is known of it."""
+
+    ok: bool
+    detail: str
+
+
+@router.get("/livez")
+async def livez() -> dict[str, Any]:
+    """The process answers."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+def readyz(request: Request) -> Response:
+    """200 when requests can be answered; else 503, and either way what each check found."""
+    serving: Serving = request.app.state.serving
+    checks = {"model": model(serving), "database": database(serving), "decode": decode(serving)}
+    ready = not serving.draining and all(check.ok for check in checks.values())
+    body = {
+        "status": "ready" if ready else "draining" if serving.draining else "not_ready",
+        "version": serving.current_id,
+        "problems": serving.problems,
+        "checks": {
+            name: {"ok": check.ok, "detail": check.detail} for name, check in checks.items()
+        },
+    }
+    return JSONResponse(body, 200 if ready else 503, {} if ready else {"retry-after": "1"})
+
+
+def model(serving: Serving) -> Check:
+    if serving.problem is not None:
+        return Check(False, serving.problem)
+    if serving.current_id is None:
+        return Check(False, "the model is being loaded")
+    return Check(True, f"{serving.current_id} answers")
+
+
+def database(serving: Serving) -> Check:
+    try:
+        serving.store.check_writable()
+    except ApiError as error:
+        return Check(False, error.message)
+    except SQLAlchemyError:
+        return Check(False, "the database cannot be written to")
+    return Check(True, "the database can be written to")
+
+
+def decode(serving: Serving) -> Check:
+    try:
+        worker = serving.worker
+    except ApiError as error:
+        return Check(False, error.message)
+    if worker.crashed:
+        return Check(False, "the decoding thread has died")
+    if worker.stalled_s > STALLED_S:
+        return Check(False, f"no decode step has ended for {worker.stalled_s:.0f} s")
+    return Check(True, f"{worker.jobs} requests in {worker.rows} rows")

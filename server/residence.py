@@ -1,0 +1,256 @@
+"""Which versions are in memory, and which of them is the one that answers.
+
+A thread follows the record's live pointer, twice a second. A new version is verified (every file
+against its sha256), loaded beside the old one and tried with a few tokens, all on this thread while
+the worker decodes on. Only then new requests get it; those that run finish on theirs; a version
+that nobody needs is let go when its last reader has left. One that does not verify, load or answer
+is never flipped to: it is rolled back on record.
+
+Live, the one before it and v0 stay; beside them a few that were asked for by name, least recently
+used out first.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+from sqlalchemy.exc import OperationalError
+
+from feedback.errors import IllegalMove, NotFound
+from feedback.records import Live
+from feedback.store import Store
+from policy.engine import Engine
+from policy.model import UnsupportedModel, load
+from policy.versions import CorruptVersion, UnknownVersion, Versions
+
+from .resident import Broken, Resident, device_of, warm
+from .settings import ServerSettings
+from .worker import Hosted, Worker
+
+log = logging.getLogger(__name__)
+
+BASE = "v0"
+ACTOR = "server"
+POLL_S = 0.5
+RETRY_S = 15.0
+
+
+class NotResident(Exception):
+    """A version asked for by name is not in memory and cannot be brought there; the text says
+    why."""
+
+
+# What the next try will find again, and what it may not: too little memory, a disk that is away.
+LASTING = (CorruptVersion, UnknownVersion, NotFound, UnsupportedModel, Broken)
+PASSING = (OSError, RuntimeError, ValueError)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a version is not in memory. One that does not last is tried again at `retry_at`."""
+
+    reason: str
+    lasting: bool
+    retry_at: float
+
+
+class Residence(threading.Thread):
+    """Follows the live pointer, and lends versions to requests."""
+
+    def __init__(
+        self, versions: Versions, store: Store, worker: Worker, settings: ServerSettings
+    ) -> None:
+        super().__init__(name="residence", daemon=True)
+        self._versions = versions
+        self._store = store
+        self._worker = worker
+        self._settings = settings
+        self._residents: dict[str, Resident] = {}
+        self._current: Resident | None = None
+        self._wanted: dict[str, Future[None]] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._epoch = 0
+        self._failures: dict[str, Failure] = {}
+        self.hopeless: str | None = None  # why there is nothing to serve, now or later
+
+    # What requests ask, from any thread.
+
+    @property
+    def current(self) -> Resident | None:
+        """The version that `rankloop` means; None until the first is loaded."""
+        return self._current
+
+    @property
+    def ids(self) -> frozenset[str]:
+        return frozenset(self._residents)
+
+    def pin(self, version: str | None) -> Resident | None:
+        """Lends a version (None: the live one) until `release`; None if it is not in memory."""
+        with self._lock:
+            resident = self._current if version is None else self._residents.get(version)
+            if resident is not None:
+                resident.readers += 1
+                resident.used_at = time.monotonic()
+            return resident
+
+    def release(self, resident: Resident) -> None:
+        with self._lock:
+            resident.readers -= 1
+
+    def want(self, version: str) -> Future[None]:
+        """Asks for a version; the future is done when it is in memory, or raises NotResident."""
+        with self._lock:
+            wanted = self._wanted.setdefault(version, Future())
+        self._wake.set()
+        return wanted
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Versions that could not be brought into memory, and why."""
+        return {version: failure.reason for version, failure in list(self._failures.items())}
+
+    @property
+    def crashed(self) -> bool:
+        return not self._stopping and self.ident is not None and not self.is_alive()
+
+    def follow(self) -> None:
+        """Looks at the live pointer now instead of within half a second."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    # The thread.
+
+    def run(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                self._tick()
+            except OperationalError:
+                # The answers go on without the database's news; /readyz says that it is away.
+                log.warning("the database does not answer; still serving what is loaded")
+            self._wake.wait(POLL_S)
+
+    def _tick(self) -> None:
+        live = self._store.live()
+        self._flip(live)
+        self._load_wanted(live)
+        self._keep_at_hand(live)
+        self._free(live)
+
+    def _flip(self, live: Live) -> None:
+        """New requests get the live version, if it can be brought into memory."""
+        if live.epoch != self._epoch:
+            self._epoch, self._failures = live.epoch, {}
+        if self._current is not None and self._current.id == live.version:
+            return
+        if self._bring(live.version):
+            self._current = self._residents[live.version]
+            log.info("%s answers now", live.version)
+        elif self._failures[live.version].lasting:
+            self._turn_back(live)
+
+    def _turn_back(self, live: Live) -> None:
+        """A live version that is broken is rolled back on record, so that the learner leaves it
+        too."""
+        if self._store.live().epoch != live.epoch:
+            return
+        failure = self._failures[live.version]
+        reason = f"it cannot be served: {failure.reason}"
+        try:
+            self._store.rollback(actor=ACTOR, reason=reason)
+            self._wake.set()
+        except IllegalMove as error:
+            log.error("%s cannot be rolled back: %s", live.version, error)
+            self._failures[live.version] = replace(failure, lasting=False)
+            if self._current is None:
+                self.hopeless = failure.reason
+
+    def _load_wanted(self, live: Live) -> None:
+        with self._lock:
+            wanted, self._wanted = self._wanted, {}
+        for version, future in wanted.items():
+            if version in self._residents or (self._make_room(live) and self._bring(version)):
+                future.set_result(None)
+            else:
+                failure = self._failures.get(version)
+                reason = failure.reason if failure else "all places for versions are in use"
+                future.set_exception(NotResident(reason))
+
+    def _keep_at_hand(self, live: Live) -> None:
+        """The version before, to roll back to, and v0, to compare with."""
+        for version in (live.previous, BASE):
+            if version is not None and not self._stopping:
+                self._bring(version)
+
+    def _bring(self, version: str) -> bool:
+        """Whether the version is in memory, after trying; if not, why stands in `_failures`."""
+        if version in self._residents:
+            return True
+        failure = self._failures.get(version)
+        if failure is not None and time.monotonic() < failure.retry_at:
+            return False
+        try:
+            self._load(version)
+        except LASTING as error:
+            self._fail(version, error, lasting=True)
+        except PASSING as error:
+            self._fail(version, error, lasting=False)
+        else:
+            self._failures.pop(version, None)
+        return version in self._residents
+
+    def _fail(self, version: str, error: Exception, *, lasting: bool) -> None:
+        log.error("%s cannot be served: %s", version, error)
+        self._failures[version] = Failure(str(error), lasting, time.monotonic() + RETRY_S)
+
+    def _load(self, version: str) -> None:
+        """Verifies, loads, tries, and only then shows the version to requests."""
+        manifest = self._versions.verify(version)
+        if manifest.digest != self._store.version(version).digest:
+            raise Broken("its files are others than those on record")
+        folder = self._versions.folder(version)
+        model = load(folder, name=version, device=device_of(self._settings.device))
+        hosted = Hosted(Engine(model.net, rows=self._settings.rows), model.chat)
+        warm(hosted)
+        self._worker.host(version, hosted)
+        with self._lock:
+            self._residents[version] = Resident(version, manifest.digest, model)
+
+    def _make_room(self, live: Live) -> bool:
+        """Lets the least recently used spare version go if all places are taken."""
+        spares = self._spares(live)
+        if len(spares) < self._settings.spare_versions:
+            return True
+        idle = [resident for resident in spares if resident.readers == 0]
+        return self._settings.spare_versions > 0 and bool(idle) and self._drop(idle[0])
+
+    def _free(self, live: Live) -> None:
+        """Versions beyond the spare places go when nobody reads them."""
+        spares = self._spares(live)
+        for resident in spares[: max(0, len(spares) - self._settings.spare_versions)]:
+            self._drop(resident)
+
+    def _spares(self, live: Live) -> list[Resident]:
+        """Versions that only requests by name need, least recently used first."""
+        current = self._current.id if self._current else None
+        kept = {live.version, live.previous, BASE, current}
+        spares = [resident for id, resident in self._residents.items() if id not in kept]
+        return sorted(spares, key=lambda resident: resident.used_at)
+
+    def _drop(self, resident: Resident) -> bool:
+        """Lets a version go unless somebody reads it."""
+        with self._lock:
+            if resident.readers:
+                return False
+            del self._residents[resident.id]
+        self._worker.drop(resident.id)
+        return True

@@ -1,0 +1,260 @@
+"""The serving process's parts together: record, versions, worker, residence. Built while the socket
+already listens.
+
+torch is imported by the thread that loads, not by this file: until it is done requests are told to
+come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import OperationalError
+from starlette.concurrency import run_in_threadpool
+
+from feedback.records import GenerationRecord
+from feedback.store import Store
+
+from . import access
+from .errors import ApiError, unready
+from .jobs import Event, Mailbox
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .residence import Residence
+    from .resident import Resident
+    from .worker import Worker
+
+log = logging.getLogger(__name__)
+
+MODEL = "rankloop"
+VERSION_NAME = re.compile(r"rankloop@(v\d{1,9})")
+STALLED_S = 30.0
+CLOSE_S = 2.0
+
+
+class Serving:
+    """What the routes share. `failed` is called, on the event loop, when the process had better
+    end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.key = access.usable(settings.key)
+        self.failed: Callable[[str], None] | None = None
+        self.draining = False
+        self.in_flight = 0
+        self.problem: str | None = None
+        self.misconfigured = False
+        self.ended = True
+        self._store: Store | None = None
+        self._residence: Residence | None = None
+        self._worker: Worker | None = None
+        self._boot = threading.Thread(target=self._build, name="boot", daemon=True)
+        self._watch: asyncio.Task[None] | None = None
+        self._recording = asyncio.Lock()
+        self._closed = False
+
+    # From start to end.
+
+    def start(self) -> None:
+        """Begins to build on a thread; called on the event loop."""
+        self.ended = False
+        self._loop = asyncio.get_running_loop()
+        self._boot.start()
+        self._watch = self._loop.create_task(self._watch_threads())
+
+    def _build(self) -> None:
+        """Opens the record, then imports torch, installs the model as v0, and begins to follow the
+        live pointer."""
+        settings = self.settings
+        try:
+            self._store = Store.open(settings.database.resolve(settings.data))
+            import transformers
+
+            from policy.model import UnsupportedModel
+            from policy.versions import CorruptVersion, Versions, WrongModel
+
+            from .residence import BASE, Residence
+            from .worker import Worker
+
+            transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        except OperationalError as error:
+            self._give_up(f"the database cannot be opened: {error.orig}")
+            return
+        try:
+            versions = Versions(settings.data / "versions")
+            manifest = versions.install_base(settings.model)
+            self._store.install_base(BASE, digest=manifest.digest)
+        except (UnsupportedModel, WrongModel, CorruptVersion, OSError, ValueError) as error:
+            self._give_up(f"the model {settings.model} cannot be served: {error}")
+            return
+        self._worker = Worker(self._deliver)
+        self._residence = Residence(versions, self._store, self._worker, settings.server)
+        if not self._closed:
+            self._worker.start()
+            self._residence.start()
+
+    def _give_up(self, problem: str) -> None:
+        """Nothing but other settings will help."""
+        self.misconfigured, self.problem = True, problem
+
+    async def _watch_threads(self) -> None:
+        """Sees a part that has died, so that the process ends and is started anew instead of half
+        serving."""
+        while self.problem is None:
+            residence, worker = self._residence, self._worker
+            if residence is None and not self._boot.is_alive():
+                self.problem = "the start has failed"
+            elif residence is not None and residence.hopeless is not None:
+                self._give_up(residence.hopeless)
+            elif worker is not None and worker.crashed:
+                self.problem = "the decoding thread has died"
+            elif residence is not None and residence.crashed:
+                self.problem = "the thread that follows the live version has died"
+            await asyncio.sleep(0.25)
+        log.error("%s", self.problem)
+        if self.failed is not None:
+            self.failed(self.problem)
+
+    def drain(self, grace_s: float) -> None:
+        """Takes no new requests; those that run have so many seconds before they end with an
+        error."""
+        self.draining = True
+        if self._worker is not None:
+            self._loop.call_later(grace_s, self._worker.fail_all, "The server is shutting down.")
+
+    async def close(self) -> None:
+        """Stops the threads and closes the record; `ended` says whether all threads have ended."""
+        self._closed = True
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._residence is not None:
+            self._residence.stop()
+        if self._worker is not None:
+            self._worker.stop()
+        threads = [self._boot, self._residence, self._worker]
+        started = [thread for thread in threads if thread is not None and thread.ident is not None]
+        await asyncio.gather(*(asyncio.to_thread(thread.join, CLOSE_S) for thread in started))
+        if self._store is not None:
+            self._store.close()
+        self.ended = not any(thread.is_alive() for thread in started)
+
+    def _deliver(self, written: list[tuple[Mailbox, Event]]) -> None:
+        """Called by the worker: one wake-up of the event loop for all that a step wrote."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(deliver, written)
+
+    # What the routes use.
+
+    @property
+    def store(self) -> Store:
+        if self._store is None:
+            raise unready(self.problem or "The server is starting.")
+        return self._store
+
+    @property
+    def worker(self) -> Worker:
+        if self._worker is None:
+            raise unready(self.problem or "The model is being loaded.")
+        return self._worker
+
+    @property
+    def residence(self) -> Residence:
+        if self._residence is None:
+            raise unready(self.problem or "The model is being loaded.")
+        return self._residence
+
+    @property
+    def current_id(self) -> str | None:
+        """The version that answers; None while there is none."""
+        current = self._residence.current if self._residence else None
+        return current.id if current else None
+
+    @property
+    def resident_ids(self) -> frozenset[str]:
+        return self._residence.ids if self._residence else frozenset()
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Versions that cannot be served, and why."""
+        return self._residence.problems if self._residence else {}
+
+    def follow(self) -> None:
+        """The live pointer has just moved."""
+        if self._residence is not None:
+            self._residence.follow()
+
+    def admit(self) -> None:
+        """Raises ApiError when no more requests can be taken."""
+        if self.draining:
+            raise unready("The server is shutting down.")
+        if self.in_flight >= self.settings.server.queue:
+            raise ApiError(
+                503,
+                f"The server has {self.in_flight} requests in flight. Please retry shortly.",
+                code="server_overloaded",
+                retry_after_s=1,
+            )
+
+    async def record(self, generation: GenerationRecord) -> None:
+        """Keeps a generation. One at a time: SQLite has one writer, and waiting here is fair where
+        its own retries are not."""
+        async with self._recording:
+            await run_in_threadpool(self.store.record_generation, generation)
+
+    async def pin(self, model: str) -> Resident:
+        """Lends the version that a model name means; loads it if need be. Raises ApiError."""
+        version = version_named(model)
+        residence = self.residence
+        resident = residence.pin(version)
+        if resident is None and version is None:
+            raise unready("The model is being loaded.")
+        if resident is None and version is not None:
+            resident = await self._bring(residence, version)
+        assert resident is not None, "either it is lent or an error was raised"
+        return resident
+
+    async def _bring(self, residence: Residence, version: str) -> Resident:
+        from .residence import NotResident
+
+        resident = None
+        while resident is None:
+            try:
+                await asyncio.shield(asyncio.wrap_future(residence.want(version)))
+            except NotResident as error:
+                message = f"The version `{version}` cannot be answered with: {error}"
+                raise ApiError(404, message, param="model", code="version_not_resident") from None
+            resident = residence.pin(version)
+        return resident
+
+    @staticmethod
+    def encode(resident: Resident, messages: Sequence[tuple[str, str]]) -> tuple[int, ...]:
+        """Prompt ids; raises ApiError for messages that the model's chat template refuses."""
+        from policy.chat import InvalidMessages
+
+        try:
+            return resident.encode(messages)
+        except InvalidMessages as error:
+            raise ApiError(400, str(error), param="messages", code="invalid_value") from None
+
+
+def version_named(model: str) -> str | None:
+    """`rankloop` -> None (the live one), `rankloop@v7` -> `v7`; raises ApiError for any other
+    name."""
+    if model == MODEL:
+        return None
+    match = VERSION_NAME.fullmatch(model)
+    if match is None:
+        message = f"The model `{model[:100]}` does not exist. Use `{MODEL}` or `{MODEL}@v0`."
+        raise ApiError(404, message, param="model", code="model_not_found")
+    return match[1]
+
+
+def deliver(written: list[tuple[Mailbox, Event]]) -> None:
+    for mailbox, event in written:
+        mailbox.put(event)

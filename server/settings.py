@@ -1,0 +1,97 @@
+"""What can be set about serving, and what the server reads of the other sections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from feedback.settings import DatabaseSettings
+
+
+class ServerSettings(BaseModel):
+    """The `server` section."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address to listen on. Any but a loopback one needs `key`.",
+    )
+    port: int = Field(default=8000, ge=0, le=65535, description="Port of the API.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto",
+        description="Where the models live: `auto` takes a GPU when torch sees one.",
+    )
+    sampler: Literal["embedded"] = Field(
+        default="embedded",
+        description="What generates the answers: `embedded` is the engine in this process.",
+    )
+    pairing: Literal["same"] = Field(
+        default="same",
+        description="Where the answers of one comparison come from: `same` is one version.",
+    )
+    rows: int = Field(
+        default=32,
+        ge=1,
+        le=1024,
+        description="Answers decoded at a time by each version; more share the machine's memory.",
+    )
+    queue: int = Field(
+        default=256,
+        ge=1,
+        description="Requests in flight, waiting ones included, before a new one is told to retry.",
+    )
+    max_n: int = Field(default=16, ge=1, description="Most answers that one request may ask for.")
+    max_tokens: int = Field(
+        default=1024,
+        ge=1,
+        description="Longest answer in tokens: the most to ask for, and what one gets unasked.",
+    )
+    spare_versions: int = Field(
+        default=2,
+        ge=0,
+        description="Versions asked for by name that stay in memory beside live, previous and v0.",
+    )
+    threads: int = Field(
+        default=1,
+        ge=1,
+        description="Torch's threads. More than one fights with the learner for a small machine.",
+    )
+    grace_s: float = Field(
+        default=5.0,
+        ge=0,
+        le=6,
+        description="Seconds that running answers have to finish when the server is told to stop.",
+    )
+
+    @model_validator(mode="after")
+    def _answers_fit_the_rows(self) -> ServerSettings:
+        if self.max_n > self.rows:
+            raise ValueError(f"max_n is {self.max_n}, above rows, which is {self.rows}")
+        return self
+
+
+class LearnerPart(Protocol):
+    """What the server tells people of the learner's settings."""
+
+    @property
+    def rankings_per_round(self) -> int: ...
+
+
+class Settings(Protocol):
+    """The settings that the serving process reads."""
+
+    @property
+    def data(self) -> Path: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def key(self) -> SecretStr | None: ...
+    @property
+    def database(self) -> DatabaseSettings: ...
+    @property
+    def server(self) -> ServerSettings: ...
+    @property
+    def learner(self) -> LearnerPart: ...
