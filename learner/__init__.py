@@ -1,0 +1,1 @@
+"""The learning process: rankings to a reward model, a reward model to a better policy."""

@@ -1,0 +1,64 @@
+"""The learner process: `rankloop learner`, or `python -m learner` with the same flags."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from learner.settings import Settings
+
+log = logging.getLogger("rankloop.learner")
+
+
+def main(settings: Settings) -> None:
+    """Learn until SIGTERM or SIGINT. A round that runs then is taken up again by the next start."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(settings.learner.threads))
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    _on_stop(_leave)  # until something is begun, there is nothing to wait for
+    _learn(settings)
+    _leave()
+
+
+def _on_stop(act: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: act())
+
+
+def _leave() -> None:
+    """Threads of a running round die with the process: its row is open, and is claimed again."""
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _learn(settings: Settings) -> None:
+    from feedback.store import Store
+    from learner.keeper import Keeper
+    from learner.schedule import ticking
+    from policy.versions import Versions
+
+    settings.data.mkdir(parents=True, exist_ok=True)
+    store = Store.open(settings.database.resolve(settings.data))
+    manifest = Versions(settings.data / "versions").install_base(settings.model)
+    store.install_base("v0", digest=manifest.digest)
+    keeper = Keeper(store, settings)
+    keeper.beat()
+    log.info("learner ready; %s", keeper.missing or "it waits for rankings")
+    stop = threading.Event()
+    _on_stop(stop.set)
+    with ticking(keeper):
+        stop.wait()
+
+
+if __name__ == "__main__":
+    import rankloop
+
+    sys.argv[:] = ["rankloop", "learner", *sys.argv[1:]]
+    rankloop.main()

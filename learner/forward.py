@@ -1,0 +1,30 @@
+"""Forward passes over a batch: hidden states, and logits of reply tokens only.
+
+Axes: B rows, T tokens, M = B * T positions, D hidden, V vocabulary, N reply tokens.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from learner.batching import Batch
+
+
+def hidden_MD(net: PreTrainedModel, batch: Batch) -> Tensor:
+    """The trunk's last hidden states, positions flattened: `Batch`'s indices point into them."""
+    output = net.base_model(
+        input_ids=batch.ids_BT,
+        position_ids=batch.positions_BT,
+        attention_mask=batch.sees_B1TT,
+        use_cache=False,
+    )
+    states: Tensor = output.last_hidden_state
+    return states.flatten(0, 1)
+
+
+def reply_logits_NV(net: PreTrainedModel, batch: Batch) -> Tensor:
+    """Logits of the distributions that the reply tokens were drawn from; no others are computed."""
+    head = net.get_output_embeddings()  # type: ignore[no-untyped-call]
+    logits: Tensor = head(hidden_MD(net, batch)[batch.predicts_N])
+    return logits

@@ -1,0 +1,166 @@
+"""May this version serve? Each check measures one thing, holds it to a limit and says so.
+
+What is checked is the published folder, loaded as the server will load it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from feedback.records import Reason
+from learner.accuracy import wilson
+from learner.batching import Group, collate
+from learner.forward import reply_logits_NV
+from learner.losses import token_logps
+from learner.regression import Regression
+from learner.reward import RewardModel
+from learner.rollout import Prompt, Sampling, roll_out
+from learner.settings import GateSettings
+from policy.chat import Message
+from policy.engine import Completion
+from policy.model import Model
+from policy.versions import CorruptVersion, Versions
+
+CANNED = ("Hello!", "How are you?", "What can you do?", "Thank you for your help.", "Tell me more.")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the gate says of a version, with every check it made."""
+
+    reasons: tuple[Reason, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(reason.passed for reason in self.reasons)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The measured values by check."""
+        return {r.check: r.value for r in self.reasons if r.value is not None}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A version before the gate: where it lies, and who it is compared with and judged by."""
+
+    versions: Versions
+    version: str
+    live: Model
+    base: Model
+    judge: RewardModel
+    regression: Regression
+    base_regression: float
+    held_out: Sequence[Prompt]
+    max_tokens: int
+    seed: int
+
+
+def decide(case: Case, settings: GateSettings, report: Callable[[int, int], None]) -> Decision:
+    """Run the checks in order; one that leaves nothing to measure ends them."""
+    reasons: list[Reason] = []
+    for reason in _checks(case, settings):
+        reasons.append(reason)
+        report(len(reasons), 6)
+    return Decision(tuple(reasons))
+
+
+def _checks(case: Case, settings: GateSettings) -> Iterator[Reason]:
+    integrity = _integrity(case)
+    yield integrity
+    if not integrity.passed:
+        return
+    model = case.versions.load(case.version, device=str(case.base.net.device))
+    finite = _finite(model)
+    yield finite
+    if not finite.passed:
+        return
+    yield _canned(model)
+    yield _regression(model, case, settings)
+    replies = _sample(model, case, case.seed)
+    yield _win_rate(replies, case)
+    yield _kl(replies, case, settings)
+
+
+def _integrity(case: Case) -> Reason:
+    try:
+        manifest = case.versions.verify(case.version)
+    except CorruptVersion as error:
+        return Reason("integrity", False, None, None, str(error))
+    files = len(manifest.files)
+    return Reason("integrity", True, None, None, f"All {files} files match the manifest.")
+
+
+def _finite(model: Model) -> Reason:
+    bad = [n for n, p in model.net.named_parameters() if not torch.isfinite(p).all()]
+    text = f"{bad[0]} holds values that are not finite." if bad else "All weights are finite."
+    return Reason("finite", not bad, float(len(bad)), 0.0, text)
+
+
+def _canned(model: Model) -> Reason:
+    prompts = [tuple(model.chat.encode([Message("user", text)])) for text in CANNED]
+    replies = roll_out(model, prompts, Sampling(0.0, 128, 0))
+    bad = [t for t, group in zip(CANNED, replies, strict=True) if not _sane(model, group[0])]
+    text = f"No sane answer to {bad[0]!r}." if bad else f"{len(CANNED)} plain prompts are answered."
+    return Reason("canned", not bad, float(len(CANNED) - len(bad)), float(len(CANNED)), text)
+
+
+def _sane(model: Model, reply: Completion) -> bool:
+    """Says something, and does not say one thing over and over until it is cut."""
+    tokens = reply.tokens
+    repeated = len(tokens) >= 12 and Counter(tokens).most_common(1)[0][1] > len(tokens) / 2
+    return bool(model.chat.decode(tokens).strip()) and not repeated
+
+
+def _regression(model: Model, case: Case, settings: GateSettings) -> Reason:
+    score, limit = case.regression.score(model), case.base_regression - settings.regression_drop
+    what = case.regression.what
+    text = f"{score:.3f} of {what}; v0 has {case.base_regression:.3f}, the limit is {limit:.3f}."
+    if what.startswith("likelihood"):
+        text = f"The {what} is {score:.3f}; the limit is {limit:.3f}."
+    return Reason("regression", score >= limit, score, limit, text)
+
+
+def _sample(model: Model, case: Case, seed: int) -> list[Completion]:
+    how = Sampling(1.0, case.max_tokens, seed)
+    return [group[0] for group in roll_out(model, case.held_out, how)]
+
+
+def _win_rate(replies: Sequence[Completion], case: Case) -> Reason:
+    """Share of held-out prompts where the second reward model puts the new answer first."""
+    live = _sample(case.live, case, case.seed + 1)
+    new_scores, live_scores = _scores(case.judge, replies), _scores(case.judge, live)
+    untied = [
+        float(a > b)
+        for a, b, new, old in zip(new_scores, live_scores, replies, live, strict=True)
+        if new.tokens != old.tokens
+    ]
+    rate = sum(untied) / len(untied) if untied else 0.5
+    low, high = wilson(rate, len(untied))
+    text = (
+        f"Wins {rate:.3f} of {len(untied)} held-out prompts over the live version "
+        f"(95 % interval {low:.3f} to {high:.3f}), by a judge that PPO never saw."
+    )
+    return Reason("win_rate", low > 0.5, rate, 0.5, text)
+
+
+def _scores(judge: RewardModel, replies: Sequence[Completion]) -> list[float]:
+    return [score for (score,) in judge.score([Group(r.prompt, (r.tokens,)) for r in replies])]
+
+
+@torch.no_grad()
+def _kl(replies: Sequence[Completion], case: Case, settings: GateSettings) -> Reason:
+    """Mean over replies of the summed log-ratio to v0."""
+    base_sum = 0.0
+    groups = [Group(r.prompt, (r.tokens,)) for r in replies]
+    for start in range(0, len(groups), 32):
+        batch = collate(groups[start : start + 32], case.base.net.device)
+        base_sum += token_logps(reply_logits_NV(case.base.net, batch), batch.targets_N).sum().item()
+    kl = (sum(sum(r.raw_logps) for r in replies) - base_sum) / len(replies)
+    limit = settings.kl_limit
+    text = f"{kl:.2f} nats per reply from v0; the limit is {limit:.2f}."
+    return Reason("kl", kl <= limit, kl, limit, text)

@@ -1,0 +1,114 @@
+"""The learner between rounds: it beats, looks whether a round is due, and runs it.
+
+Rounds are rows and the lease is a row; this object holds only what it may forget.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+import traceback
+
+from feedback.errors import LeaseLost
+from feedback.records import Claim
+from feedback.store import Store
+from learner.memory import missing
+from learner.progress import Cancelled
+from learner.settings import LearnerSettings, Settings
+from policy.versions import Versions
+
+log = logging.getLogger("rankloop.learner")
+
+
+class Keeper:
+    """One learner process. `beat` and `look` are called again and again, each by one thread."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.store = store
+        self.model = settings.model
+        self.settings: LearnerSettings = settings.learner
+        self.versions = Versions(settings.data / "versions")
+        self.holder = f"{socket.gethostname()}:{os.getpid()}"
+        self.claim: Claim | None = None
+        self.last_error: str | None = None
+        self.next_run_at: float | None = None
+        self.missing = missing(self.versions.folder("v0"))
+
+    def beat(self) -> None:
+        """Say that this learner lives, and keep its lease."""
+        self.store.heartbeat(
+            holder=self.holder,
+            state="running" if self.claim else "idle",
+            next_run_at=self.next_run_at,
+            last_error=self.last_error,
+            missing=self.missing,
+        )
+        if self.claim is not None:
+            try:
+                self.store.renew(self.claim, self.settings.lease_s)
+            except LeaseLost as error:
+                log.warning("%s", error)
+
+    def look(self) -> None:
+        """Ask for a round if one is due, and run the open one if it can be had."""
+        if self.missing:
+            return
+        trigger = self._due()
+        if trigger:
+            self.store.request_round(trigger=trigger, stages=None, actor="learner")
+        self.claim = self.store.claim_round(self.holder, self.settings.lease_s)
+        if self.claim is not None:
+            self.beat()
+            self._run(self.claim)
+            self.claim = None
+            self.beat()
+
+    def request_scheduled(self) -> None:
+        """Ask for a round because the cron line says so."""
+        self.store.request_round(trigger="schedule", stages=None, actor="learner")
+
+    def _due(self) -> str | None:
+        """Why a round should run now, if it should."""
+        s, waiting = self.settings, self.store.waiting()
+        if waiting.count >= s.rankings_per_round:
+            return "rankings"
+        waited = waiting.oldest_age_s or 0.0
+        if waiting.count >= s.least_rankings and waited >= s.longest_wait_s:
+            return "waited"
+        return None
+
+    def _run(self, claim: Claim) -> None:
+        """Run a claimed round to its end, whatever that is."""
+        from learner.round import Round  # torch is imported by the first round, not at the start
+
+        began = time.monotonic()
+        log.info("round %d begins", claim.round_id)
+        try:
+            result = Round(self.store, self.versions, self.model, self.settings, claim).run()
+            done = self.store.finish_round(
+                claim,
+                outcome=result.outcome,
+                reasons=result.reasons,
+                version_id=result.version_id,
+                reward_id=result.reward_id,
+                reward=result.reward,
+            )
+            took = time.monotonic() - began
+            log.info("round %d: %s after %.0f s", done.id, done.outcome, took)
+            self.last_error = None
+        except Cancelled:
+            self.store.finish_round(claim, outcome="cancelled")
+        except LeaseLost as error:
+            log.warning("round %d is another learner's now: %s", claim.round_id, error)
+        except Exception as error:  # noqa: BLE001  the process's edge: the round fails, and says why
+            self._fail(claim, error)
+
+    def _fail(self, claim: Claim, error: Exception) -> None:
+        self.last_error = f"{type(error).__name__}: {error}"
+        log.error("round %d failed\n%s", claim.round_id, traceback.format_exc())
+        try:
+            self.store.finish_round(claim, outcome="failed", error=self.last_error)
+        except LeaseLost as lost:
+            log.warning("%s", lost)

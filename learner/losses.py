@@ -1,0 +1,204 @@
+"""The learner's maths: tensors in, losses and metrics out. No device moves, no logging, no I/O.
+
+Axes: B rows (one reply each), T tokens, V vocabulary, K answers to one prompt.
+Masks hold 0 or 1, 1 where a value counts. What stands under a 0 may be anything, NaN included; it
+is never read. The dtype that comes in goes out.
+
+Sources: Schulman et al. 2016 (GAE, 1506.02438) and 2017 (PPO, 1707.06347); Ziegler et al. 2019
+(adaptive KL, 1909.08593); Ye et al. 2020 (dual clip, 1912.09729); Ouyang et al. 2022 (K-way
+ranking, 2203.02155); Schulman 2020 (k1, k2, k3: joschu.net/blog/kl-approx.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+KLKind = Literal["k1", "k2", "k3"]
+
+
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """Mean of `x` where `mask` is 1, a scalar; 0 for an empty mask."""
+    return _kept(x, mask).sum() / mask.sum().clamp(min=1).to(x.dtype)
+
+
+def whiten(x: Tensor, mask: Tensor, shift_mean: bool = True) -> Tensor:
+    """Scale `x` to unit (unbiased) variance over the mask, to mean 0 unless `shift_mean` is off.
+
+    Masked positions come out 0, and so does everything where fewer than two values count.
+    """
+    count = mask.sum()
+    if count < 2:
+        return torch.zeros_like(x)
+    mean = masked_mean(x, mask)
+    centred = _kept(x - mean, mask)
+    variance = centred.square().sum() / (count - 1).to(x.dtype)
+    white = centred * torch.rsqrt(variance + 1e-8)
+    return white if shift_mean else _kept(white + mean, mask)
+
+
+def gae(
+    rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float
+) -> tuple[Tensor, Tensor]:
+    """Generalised advantage estimation over (B, T): advantages and returns, 0 where masked.
+
+    delta_t = r_t + gamma V_{t+1} - V_t;  A_t = delta_t + gamma lam A_{t+1};  R_t = A_t + V_t,
+    where t+1 is the next position that counts: holes (a tool's output, padding) are stepped over.
+    """
+    rewards, values = _kept(rewards, mask), _kept(values, mask)
+    next_value = torch.zeros_like(values[:, 0])
+    next_advantage = torch.zeros_like(next_value)
+    advantages = torch.zeros_like(values)
+    for t in reversed(range(values.shape[1])):
+        here = mask[:, t].bool()
+        delta = rewards[:, t] + gamma * next_value - values[:, t]
+        advantage = delta + gamma * lam * next_advantage
+        advantages[:, t] = torch.where(here, advantage, 0.0)
+        next_advantage = torch.where(here, advantage, next_advantage)
+        next_value = torch.where(here, values[:, t], next_value)
+    return advantages, advantages + values
+
+
+def kl_estimate(logps: Tensor, ref_logps: Tensor, kind: KLKind) -> Tensor:
+    """Per-token estimate of KL(policy || reference) at sampled tokens, unclamped, same shape.
+
+    k1 = log p - log q (unbiased, may be negative); k2 = k1^2 / 2; k3 = q/p - 1 + k1 (>= 0).
+    """
+    k1 = logps - ref_logps
+    match kind:
+        case "k1":
+            return k1
+        case "k2":
+            return 0.5 * k1.square()
+        case "k3":
+            return torch.expm1(-k1) + k1
+    raise ValueError(f"kind must be 'k1', 'k2' or 'k3', not {kind!r}")
+
+
+def policy_loss(
+    logps: Tensor,
+    old_logps: Tensor,
+    advantages: Tensor,
+    mask: Tensor,
+    clip: float,
+    dual_clip: float | None = None,
+) -> tuple[Tensor, dict[str, float]]:
+    """PPO's clipped surrogate, to be minimised: masked mean of max(-rA, -clip(r, 1±clip) A).
+
+    With `dual_clip` c > 1, a token of negative advantage costs at most -cA however large its ratio.
+    Metrics: "clip_fraction" (masked tokens where the clipped term is the one that counts),
+    "approx_kl" (masked mean of old - new), "ratio_max".
+    """
+    log_ratio = _kept(logps - old_logps, mask)
+    advantages = _kept(advantages, mask)
+    ratio = log_ratio.exp()
+    plain = -advantages * ratio
+    clipped = -advantages * ratio.clamp(1 - clip, 1 + clip)
+    losses = torch.maximum(plain, clipped)
+    if dual_clip is not None:
+        bounded = torch.minimum(losses, -advantages * dual_clip)
+        losses = torch.where(advantages < 0, bounded, losses)
+    metrics = {
+        "clip_fraction": masked_mean((clipped > plain).to(logps.dtype), mask).item(),
+        "approx_kl": masked_mean(-log_ratio.detach(), mask).item(),
+        "ratio_max": _kept(ratio.detach(), mask).max().item() if ratio.numel() else 0.0,
+    }
+    return masked_mean(losses, mask), metrics
+
+
+def value_loss(
+    values: Tensor,
+    old_values: Tensor,
+    returns: Tensor,
+    mask: Tensor,
+    clip: float | None = None,
+) -> Tensor:
+    """Half the masked mean of (V - R)^2; with `clip`, of the larger of that and V's clipped square.
+
+    V is clipped to old_values ± clip, so that one minibatch cannot drag the critic far.
+    """
+    values, old_values, returns = (_kept(x, mask) for x in (values, old_values, returns))
+    squares = (values - returns).square()
+    if clip is not None:
+        clipped = old_values + (values - old_values).clamp(-clip, clip)
+        squares = torch.maximum(squares, (clipped - returns).square())
+    return 0.5 * masked_mean(squares, mask)
+
+
+def ranking_loss(
+    scores: Tensor,
+    ranks: Tensor | Sequence[float],
+    margin: float | Tensor | None = None,
+    center: float = 0.0,
+) -> Tensor:
+    """Mean over all C(K,2) pairs of one prompt's answers of -log sigmoid(better - worse - margin).
+
+    `scores` (K,); `ranks` (K,), 1 is best, equal is a tie: a tie counts half in each direction,
+    without margin. `margin` is a number or a (K, K) tensor, [i, j] for i better than j. `center`
+    adds center * mean((s_i + s_j)^2) over the pairs, which holds the scores around 0
+    (Eisenstein et al. 2023, 2312.09244). 0 for fewer than two answers.
+    """
+    ranks = torch.as_tensor(ranks, device=scores.device)
+    i, j = torch.triu_indices(len(scores), len(scores), offset=1, device=scores.device)
+    if len(i) == 0:
+        return scores.sum() * 0.0
+    swap = ranks[j] < ranks[i]
+    i, j = torch.where(swap, j, i), torch.where(swap, i, j)
+    tie = ranks[i] == ranks[j]
+    gap = scores[i] - scores[j]
+    strict = gap if margin is None else gap - (margin[i, j] if torch.is_tensor(margin) else margin)
+    half_each = -0.5 * (F.logsigmoid(gap) + F.logsigmoid(-gap))
+    losses = torch.where(tie, half_each, -F.logsigmoid(strict))
+    return losses.mean() + center * (scores[i] + scores[j]).square().mean()
+
+
+class AdaptiveKL:
+    """A KL coefficient that steers the measured KL to a target (Ziegler et al., section 2.2)."""
+
+    def __init__(self, coef: float, target: float, horizon: float) -> None:
+        """`target` in the unit of the KL that `update` is given; `horizon` in episodes."""
+        self.coef = coef
+        self.target = target
+        self.horizon = horizon
+
+    def update(self, kl: float, n: int) -> None:
+        """Move the coefficient after `n` episodes whose mean KL was `kl`."""
+        error = min(max(kl / self.target - 1.0, -0.2), 0.2)
+        self.coef *= 1.0 + error * n / self.horizon
+
+
+def token_logps(logits: Tensor, ids: Tensor, temperature: float = 1.0) -> Tensor:
+    """log softmax(logits / temperature) at `ids`: (..., V), (...) give (...), no shift inside."""
+    scaled = _wide(logits) / temperature
+    chosen = scaled.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+    return (chosen - scaled.logsumexp(-1)).to(logits.dtype)
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """Entropy of softmax(logits) in nats: (..., V) gives (...)."""
+    logps = _wide(logits).log_softmax(-1)
+    return -_p_log_p(logps, logps).to(logits.dtype)
+
+
+def full_kl(logits: Tensor, ref_logits: Tensor) -> Tensor:
+    """KL(softmax(logits) || softmax(ref_logits)) over the vocabulary: (..., V) gives (...)."""
+    logps = _wide(logits).log_softmax(-1)
+    return _p_log_p(logps, logps - _wide(ref_logits).log_softmax(-1)).to(logits.dtype)
+
+
+def _p_log_p(logps: Tensor, x: Tensor) -> Tensor:
+    """sum_v p_v x_v, where a token that cannot occur adds nothing (0 times infinity is 0)."""
+    return torch.where(logps.isneginf(), 0.0, logps.exp() * x).sum(-1)
+
+
+def _kept(x: Tensor, mask: Tensor) -> Tensor:
+    return torch.where(mask.bool(), x, torch.zeros((), dtype=x.dtype, device=x.device))
+
+
+def _wide(x: Tensor) -> Tensor:
+    """Half precision is widened for sums over the vocabulary; float32 and float64 stay."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

@@ -1,0 +1,54 @@
+"""One optimiser for all stages: AdamW, warm-up and decay, clipped gradients, finite steps only."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class NotFinite(RuntimeError):
+    """Three steps in a row had a loss or gradient that was not finite."""
+
+
+class Optimiser:
+    """AdamW whose rate rises over the first tenth of `steps` and falls to a tenth by their end."""
+
+    def __init__(self, model: nn.Module, rate: float, *, steps: int, gradient_clip: float) -> None:
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.adam = torch.optim.AdamW(self.parameters, lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
+        warm_up = max(1, steps // 10)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.adam, lambda step: _warm_then_cosine(step, warm_up, steps)
+        )
+        self.gradient_clip = gradient_clip
+        self.skipped = 0
+
+    def step(self, loss: Tensor) -> float:
+        """Take one step on `loss` and return the gradient's norm before clipping.
+
+        A step that is not finite is skipped; the third in a row raises NotFinite.
+        """
+        self.adam.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.gradient_clip).item()
+        if math.isfinite(norm) and math.isfinite(loss.item()):
+            self.adam.step()
+            self.skipped = 0
+        else:
+            self._skip(loss.item(), norm)
+        self.schedule.step()
+        return norm
+
+    def _skip(self, loss: float, norm: float) -> None:
+        self.skipped += 1
+        if self.skipped == 3:
+            raise NotFinite(f"three steps in a row were not finite (loss {loss}, gradient {norm})")
+
+
+def _warm_then_cosine(step: int, warm_up: int, steps: int) -> float:
+    if step < warm_up:
+        return (step + 1) / warm_up
+    share = min(1.0, (step - warm_up) / max(1, steps - warm_up))
+    return 0.1 + 0.45 * (1 + math.cos(math.pi * share))

@@ -1,0 +1,55 @@
+"""Where a round is, for people: stage, step of steps, time left, metrics; and where it can stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from feedback.records import Claim
+from feedback.store import Store
+
+
+class Cancelled(Exception):
+    """Somebody asked for this round to stop."""
+
+
+class Progress:
+    """Writes a round's progress under its claim, at most twice a second."""
+
+    def __init__(self, store: Store, claim: Claim) -> None:
+        self.store = store
+        self.claim = claim
+        self.began = self.written = 0.0
+        self.name = ""
+
+    def stage(self, name: str, steps: int = 1) -> None:
+        """Enter a stage of so many steps; raises Cancelled, LeaseLost."""
+        self.name, self.began = name, time.monotonic()
+        self._write(0, steps)
+
+    def step(self, step: int, steps: int) -> None:
+        """So many of the stage's steps are done; raises Cancelled, LeaseLost."""
+        if step == steps or time.monotonic() - self.written > 0.5:
+            self._write(step, steps)
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Keep figures of a step of this stage."""
+        self.store.add_metrics(self.claim, stage=self.name, step=step, values=values)
+
+    def reporter(self, every: int = 1) -> Callable[[int, int, dict[str, float]], None]:
+        """A callback `(step, steps, metrics)` that writes both, metrics each `every` steps."""
+
+        def report(step: int, steps: int, values: dict[str, float]) -> None:
+            self.step(step, steps)
+            if step % every == 0:
+                self.metrics(step, values)
+
+        return report
+
+    def _write(self, step: int, steps: int) -> None:
+        if self.store.cancelled(self.claim):
+            raise Cancelled
+        elapsed = time.monotonic() - self.began
+        eta = elapsed / step * (steps - step) if step else None
+        self.store.progress(self.claim, stage=self.name, step=step, steps=steps, eta_s=eta)
+        self.written = time.monotonic()

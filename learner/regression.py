@@ -1,0 +1,111 @@
+"""The regression set: what the model could do before anybody ranked, and must go on doing."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from learner.batching import Group, collate
+from learner.forward import reply_logits_NV
+from learner.losses import token_logps
+from learner.rollout import Prompt, Sampling, roll_out
+from policy.builtin import generator as builtin
+from policy.builtin.generator import Prompt as BuiltinPrompt
+from policy.chat import Message
+from policy.model import Model
+
+LONGEST_ANSWER = 96
+"""Tokens of a greedy answer."""
+
+
+class Regression(Protocol):
+    """A score between 0 and 1; a version may not fall far below v0's."""
+
+    @property
+    def what(self) -> str:
+        """What is counted, for people."""
+
+    def score(self, model: Model) -> float:
+        """The model's score."""
+
+
+@dataclass(frozen=True)
+class Checkable:
+    """Share of the built-in generator's checkable prompts that a greedy answer gets right."""
+
+    prompts: Sequence[BuiltinPrompt]
+    what: str = "checkable prompts answered right"
+
+    def score(self, model: Model) -> float:
+        replies = _greedy(model, [p.messages for p in self.prompts])
+        right = [bool(p.right(r)) for p, r in zip(self.prompts, replies, strict=True)]
+        return sum(right) / len(right)
+
+
+@dataclass(frozen=True)
+class ExpectedWords:
+    """Share of prompts whose greedy answer holds every expected word, case aside."""
+
+    messages: Sequence[tuple[Message, ...]]
+    expected: Sequence[tuple[str, ...]]
+    what: str = "prompts answered with the expected words"
+
+    @classmethod
+    def read(cls, file: Path, limit: int) -> ExpectedWords:
+        """From JSON lines; ValueError names the file and line of what cannot be used."""
+        messages, expected = [], []
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            try:
+                row = json.loads(line)
+                messages.append(tuple(Message(m["role"], m["content"]) for m in row["messages"]))
+                expected.append(tuple(word.casefold() for word in row["expect"]))
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{file}, line {number}: {error!r}") from error
+        if not messages:
+            raise ValueError(f"{file} holds no prompt")
+        return cls(messages[:limit], expected[:limit])
+
+    def score(self, model: Model) -> float:
+        replies = [r.casefold() for r in _greedy(model, self.messages)]
+        held = [all(w in r for w in ws) for ws, r in zip(self.expected, replies, strict=True)]
+        return sum(held) / len(held)
+
+
+@dataclass(frozen=True)
+class OwnAnswers:
+    """How likely a version finds v0's greedy answers: the geometric mean token probability."""
+
+    answers: Sequence[Group]
+    what: str = "likelihood of v0's greedy answers"
+
+    @classmethod
+    def of(cls, reference: Model, prompts: Sequence[Prompt]) -> OwnAnswers:
+        replies = roll_out(reference, prompts, Sampling(0.0, LONGEST_ANSWER, 0))
+        pairs = zip(prompts, replies, strict=True)
+        return cls([Group(p, (group[0].tokens,)) for p, group in pairs])
+
+    @torch.no_grad()
+    def score(self, model: Model) -> float:
+        total, count = 0.0, 0
+        for start in range(0, len(self.answers), 32):
+            batch = collate(self.answers[start : start + 32], model.net.device)
+            logps_N = token_logps(reply_logits_NV(model.net, batch), batch.targets_N)
+            total, count = total + logps_N.sum().item(), count + len(logps_N)
+        return math.exp(total / count)
+
+
+def checkable(seed: int, count: int, split: str) -> Checkable:
+    """So many checkable prompts of the built-in generator."""
+    return Checkable(builtin.prompts(seed, count, split=split, checkable=True))
+
+
+def _greedy(model: Model, conversations: Sequence[Sequence[Message]]) -> list[str]:
+    prompts = [tuple(model.chat.encode(messages)) for messages in conversations]
+    replies = roll_out(model, prompts, Sampling(0.0, LONGEST_ANSWER, 0))
+    return [model.chat.decode(group[0].tokens) for group in replies]

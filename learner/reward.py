@@ -1,0 +1,130 @@
+"""The reward model: the policy's own trunk with a scalar head, trained on rankings.
+
+The score of a reply sits on its last token. Scores are normalised on samples of the reference
+policy to mean 0 and deviation 1, so that a KL coefficient means the same in every round.
+Source: Ouyang et al. 2022 (2203.02155), section 3.5: all pairs of one prompt are one element.
+
+Axes: R replies, D hidden.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from learner.batching import Batch, Group, by_length, collate
+from learner.forward import hidden_MD
+from learner.losses import ranking_loss
+from learner.optimise import Optimiser
+from learner.settings import RewardSettings, learning_rate_for
+
+Report = Callable[[int, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class RankedGroup:
+    """One ranking's answers, with ranks (1 is best) and texts; unranked ones are left out."""
+
+    conversation_id: str
+    group: Group
+    ranks: tuple[int, ...]
+    texts: tuple[str, ...]
+
+
+class RewardModel(nn.Module):
+    """A sequence classifier with one output, and the normalisation of its scores."""
+
+    def __init__(self, net: PreTrainedModel) -> None:
+        super().__init__()
+        self.net = net
+        self.head: nn.Linear = net.score  # type: ignore[assignment]
+        self.mean: float = getattr(net.config, "reward_mean", 0.0)
+        self.std: float = getattr(net.config, "reward_std", 1.0)
+
+    @classmethod
+    def start(cls, policy_folder: Path, seed: int) -> RewardModel:
+        """The policy's trunk, and a head of deviation 1/sqrt(d + 1) (Stiennon et al. 2020)."""
+        net = AutoModelForSequenceClassification.from_pretrained(
+            policy_folder, num_labels=1, dtype=torch.float32, use_safetensors=True
+        )
+        generator = torch.Generator().manual_seed(seed)
+        model = cls(net.eval())
+        with torch.no_grad():
+            deviation = (model.head.in_features + 1) ** -0.5
+            model.head.weight.normal_(0.0, deviation, generator=generator)
+        return model
+
+    @classmethod
+    def load(cls, folder: Path) -> RewardModel:
+        """Read what `save` wrote."""
+        net = AutoModelForSequenceClassification.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True
+        )
+        return cls(net.eval())
+
+    def save(self, folder: Path) -> None:
+        """Write a Hugging Face folder; the normalisation is kept in its config."""
+        self.net.config.reward_mean, self.net.config.reward_std = self.mean, self.std
+        self.net.save_pretrained(folder)
+
+    def values(self, hidden: Tensor) -> Tensor:
+        """The normalised head at any position: (..., D) gives (...)."""
+        raw: Tensor = self.head(hidden).squeeze(-1)
+        return (raw - self.mean) / self.std
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Normalised scores of a batch's replies, (R,)."""
+        return self.values(hidden_MD(self.net, batch)[batch.last_R])
+
+    @torch.no_grad()
+    def score(self, groups: Sequence[Group], size: int = 16) -> list[list[float]]:
+        """Normalised scores of each group's replies, in their order."""
+        scores: list[list[float]] = [[]] * len(groups)
+        for indices in by_length([len(g) for g in groups], size, random.Random(0)):
+            found = self(collate([groups[i] for i in indices], self.net.device))
+            parts = found.split([len(groups[i].replies) for i in indices])
+            for i, part in zip(indices, parts, strict=True):
+                scores[i] = part.tolist()
+        return scores
+
+    def normalise_on(self, reference: Sequence[Group]) -> None:
+        """Shift and scale so that the reference policy's samples score mean 0, deviation 1."""
+        scores = torch.tensor([s for group in self.score(reference) for s in group])
+        self.mean += self.std * scores.mean().item()
+        self.std *= max(scores.std().item(), 1e-6)
+
+
+def train(
+    model: RewardModel,
+    rankings: Sequence[RankedGroup],
+    settings: RewardSettings,
+    seed: int,
+    report: Report,
+) -> None:
+    """Fit the model to the rankings in place; `report(step, steps, metrics)` after each step."""
+    rng = random.Random(seed)
+    per_epoch = -(-len(rankings) // settings.rankings_per_step)
+    steps = settings.epochs * per_epoch
+    rate = settings.learning_rate or learning_rate_for(model.net.num_parameters(), small=1e-3)
+    optimiser = Optimiser(model, rate, steps=steps, gradient_clip=1.0)
+    step = 0
+    for _ in range(settings.epochs):
+        for group in by_length([len(r.group) for r in rankings], settings.rankings_per_step, rng):
+            loss = _rankings_loss(model, [rankings[i] for i in group])
+            norm = optimiser.step(loss)
+            step += 1
+            report(step, steps, {"reward_loss": loss.item(), "gradient_norm": norm})
+
+
+def _rankings_loss(model: RewardModel, rankings: Sequence[RankedGroup]) -> Tensor:
+    """Mean over rankings of the mean over each one's pairs; each answer is forwarded once."""
+    batch = collate([r.group for r in rankings], model.net.device)
+    scores = model(batch).split([len(r.ranks) for r in rankings])
+    losses = [ranking_loss(s, r.ranks) for s, r in zip(scores, rankings, strict=True)]
+    return torch.stack(losses).mean()

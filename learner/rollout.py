@@ -1,0 +1,40 @@
+"""Fresh replies of a policy to prompts, by the same engine that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from policy.engine import Completion, Engine, Request, generate
+from policy.model import Model
+from policy.sampling import SamplingParams
+
+Prompt = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How replies are drawn: `temperature` 0 is greedy; `max_tokens` bounds a reply."""
+
+    temperature: float
+    max_tokens: int
+    seed: int
+    replies: int = 1
+
+
+def roll_out(model: Model, prompts: Sequence[Prompt], how: Sampling) -> list[list[Completion]]:
+    """`how.replies` replies to each prompt, in the prompts' order.
+
+    The engine is new each time: the weights may have moved since the last, and its cache with them.
+    """
+    engine = Engine(model.net, rows=min(64, len(prompts) * how.replies), context=model.context)
+    requests = [_request(model, i, prompt, how) for i, prompt in enumerate(prompts)]
+    done = generate(engine, requests)
+    return [done[request.id] for request in requests]
+
+
+def _request(model: Model, i: int, prompt: Prompt, how: Sampling) -> Request:
+    params = SamplingParams(
+        temperature=how.temperature, max_tokens=how.max_tokens, seed=how.seed * 1_000_003 + i
+    )
+    return Request(str(i), prompt, params, n=how.replies, stop_ids=model.chat.stop_ids)

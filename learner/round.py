@@ -1,0 +1,249 @@
+"""One learning round: rankings to a reward model, that to a better policy, that to a version.
+
+Every write goes through the round's claim, so a learner that lost its lease can change nothing. A
+round that is interrupted is claimed again and starts over: what it had published without a decision
+is not a version anybody serves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from feedback.records import Claim, Live, Reason
+from feedback.store import Store
+from learner.batching import Group
+from learner.gate import Case, Decision, decide
+from learner.improve import improve
+from learner.judges import Judges, train_judges
+from learner.material import BuiltinMaterial, LoggedMaterial, Material
+from learner.ppo import PPO
+from learner.progress import Progress
+from learner.regression import ExpectedWords, OwnAnswers, Regression, checkable
+from learner.rollout import Sampling, roll_out
+from learner.settings import LearnerSettings
+from policy.versions import Versions
+
+WATCH_SHARE = 0.8
+"""Of the gate's regression drop: PPO's own watch is a little stricter than the gate."""
+
+ENOUGH_RANKINGS = 4
+"""On each side of the split, below which there is nothing to train or to examine."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a round ends."""
+
+    outcome: str
+    reasons: tuple[Reason, ...]
+    version_id: str | None = None
+    reward_id: str | None = None
+    reward: dict[str, Any] | None = None
+
+
+class Round:
+    """The state of a running round."""
+
+    def __init__(
+        self, store: Store, versions: Versions, model: str, settings: LearnerSettings, claim: Claim
+    ) -> None:
+        self.store = store
+        self.versions = versions
+        self.model = model
+        self.settings = settings
+        self.claim = claim
+        self.progress = Progress(store, claim)
+        self.seed = settings.seed + 1000 * claim.round_id
+
+    def run(self) -> Result:
+        """Read, train the judges, improve, publish, decide. Raises Cancelled, LeaseLost."""
+        stages = self.store.round(self.claim.round_id).stages or ("reward", "ppo")
+        self.clear_leftovers()
+        lacking = self.read()
+        if lacking:
+            return Result("needs_feedback", (lacking,))
+        judges = self.train_judges()
+        sure = _surely_better(judges)
+        result = Result("needs_feedback", (sure,), reward=_reward_figures(judges))
+        if not sure.passed:
+            return result
+        result = replace(result, reward_id=self.publish_reward(judges))
+        if "ppo" not in stages:
+            return replace(result, outcome="verified")
+        return self.improve_and_decide(judges, result)
+
+    def clear_leftovers(self) -> None:
+        """Remove folders that an interrupted round published and did not live to register."""
+        known = {v.id for v in (*self.store.versions(), *self.store.versions(reward=True))}
+        for id in set(self.versions.ids()) - known:
+            self.versions.remove(id)
+
+    def read(self) -> Reason | None:
+        """Everything the round works on; a reason if the rankings do not suffice."""
+        self.progress.stage("reading")
+        self.rankings = self.store.training_rankings()
+        self.store.use_rankings(self.claim, [r.ranking_id for r in self.rankings])
+        train = sum(r.split == "train" for r in self.rankings)
+        judge = len(self.rankings) - train
+        if min(train, judge) < ENOUGH_RANKINGS:
+            text = f"{train} rankings to learn from and {judge} to judge by; it takes 4 of each."
+            value = float(min(train, judge))
+            return Reason("rankings", False, value, float(ENOUGH_RANKINGS), text)
+        device = _device(self.settings.device)
+        self.live: Live = self.store.live()
+        self.base = self.versions.load("v0", device=device)
+        self.policy = self.versions.load(self.live.version, device=device)
+        self.material = self._material()
+        return None
+
+    def _material(self) -> Material:
+        logged = self.store.logged_prompts(1024)
+        if self.model == "builtin":
+            return BuiltinMaterial(self.base.chat, logged, self.seed)
+        return LoggedMaterial(self.base, logged, self.seed)
+
+    def train_judges(self) -> Judges:
+        """Both reward models, normalised on fresh samples of the reference."""
+        self.progress.stage("reference samples")
+        prompts = self.material.draw(128)
+        how = Sampling(1.0, self.settings.ppo.max_tokens, self.seed)
+        replies = roll_out(self.base, prompts, how)
+        pairs = zip(prompts, replies, strict=True)
+        reference = [Group(p, (group[0].tokens,)) for p, group in pairs]
+        folder = self.versions.folder("v0")
+        return train_judges(
+            folder, self.rankings, reference, self.settings.reward, self.seed, self.progress
+        )
+
+    def publish_reward(self, judges: Judges) -> str:
+        """PPO's reward model as a version folder."""
+        id = self.store.next_id("r")
+        manifest = self.versions.publish(
+            id,
+            judges.reward.save,
+            kind="reward",
+            parent="v0",
+            round=self.claim.round_id,
+            settings=self.settings.reward.model_dump(mode="json"),
+        )
+        self.store.register_version(
+            id,
+            digest=manifest.digest,
+            parent="v0",
+            kind="reward",
+            round_id=self.claim.round_id,
+            figures=judges.held_out.as_dict(),
+            claim=self.claim,
+        )
+        return id
+
+    def improve_and_decide(self, judges: Judges, result: Result) -> Result:
+        """PPO, publish, gate."""
+        self.progress.stage("regression of v0")
+        gate_set, gate_score = self._regression("held_out")
+        monitor, monitor_score = self._regression("train")
+        ppo = PPO(
+            self.policy,
+            self.base.net,
+            judges.reward,
+            self.material.replay,
+            self.settings.ppo,
+            self.seed,
+        )
+        floor = monitor_score - WATCH_SHARE * self.settings.gate.regression_drop
+        improvement = improve(ppo, self.material, monitor, floor, self.progress)
+        kept = improvement.kept_step
+        reason = Reason("improve", kept > 0, float(kept), 1.0, improvement.text)
+        result = replace(result, reasons=(*result.reasons, reason))
+        if not kept:
+            return replace(result, outcome="rejected")
+        id = self.publish(result.reward_id)
+        decision = self.decide(id, judges, gate_set, gate_score)
+        return replace(
+            result,
+            outcome="promoted" if decision.passed else "rejected",
+            reasons=(*result.reasons, *decision.reasons),
+            version_id=id,
+        )
+
+    def _regression(self, split: str) -> tuple[Regression, float]:
+        """The regression set and v0's score on it; PPO's own watch uses another than the gate."""
+        gate = self.settings.gate
+        regression: Regression
+        if self.model == "builtin":
+            regression = checkable(seed=7, count=gate.regression_prompts, split=split)
+        elif gate.regression_file is not None:
+            regression = ExpectedWords.read(gate.regression_file, gate.regression_prompts)
+        else:
+            prompts = self.material.held_out(64) if split == "held_out" else self.material.draw(64)
+            regression = OwnAnswers.of(self.base, prompts)
+        return regression, regression.score(self.base)
+
+    def publish(self, reward_id: str | None) -> str:
+        """The improved policy as a version folder and a row."""
+        self.progress.stage("publish")
+        id, round_id = self.store.next_id("v"), self.claim.round_id
+        reward_digest = self.store.version(reward_id).digest if reward_id else None
+        manifest = self.versions.publish(
+            id,
+            self.policy,
+            kind="full",
+            parent=self.live.version,
+            round=round_id,
+            reward_digest=reward_digest,
+            settings=self.settings.model_dump(mode="json"),
+        )
+        self.store.register_version(
+            id,
+            digest=manifest.digest,
+            parent=self.live.version,
+            kind="full",
+            round_id=round_id,
+            reward_id=reward_id,
+            claim=self.claim,
+        )
+        return id
+
+    def decide(self, id: str, judges: Judges, regression: Regression, base: float) -> Decision:
+        """The gate's checks, on the published folder."""
+        self.progress.stage("gate", 6)
+        device = str(self.base.net.device)
+        case = Case(
+            versions=self.versions,
+            version=id,
+            live=self.versions.load(self.live.version, device=device),
+            base=self.base,
+            judge=judges.judge,
+            regression=regression,
+            base_regression=base,
+            held_out=self.material.held_out(self.settings.gate.win_prompts),
+            max_tokens=self.settings.ppo.max_tokens,
+            seed=self.seed,
+        )
+        return decide(case, self.settings.gate, self.progress.step)
+
+
+def _surely_better(judges: Judges) -> Reason:
+    """PPO starts only on a reward model that is surely better than chance."""
+    a = judges.cross_validated
+    text = (
+        f"Orders {a.accuracy:.3f} of {a.pairs} pairs from unseen conversations as people did "
+        f"(95 % interval {a.low:.3f} to {a.high:.3f}; preferring the longer {a.longer_wins:.3f})."
+    )
+    return Reason("reward_accuracy", a.low > 0.5, a.accuracy, 0.5, text)
+
+
+def _reward_figures(judges: Judges) -> dict[str, Any]:
+    """The held-out figures of PPO's reward model, and the cross-validated ones beside."""
+    cross = {f"cross_validated_{k}": v for k, v in judges.cross_validated.as_dict().items()}
+    return judges.held_out.as_dict() | cross
+
+
+def _device(name: str) -> str:
+    """`auto` is CUDA where there is one, else the CPU."""
+    import torch
+
+    if name != "auto":
+        return name
+    return "cuda:0" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,145 @@
+"""The learner's settings. Light: read before torch is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from feedback.settings import DatabaseSettings
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class RewardSettings(BaseModel):
+    """How the reward model is trained on rankings."""
+
+    model_config = _FROZEN
+
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Peak AdamW rate; unset, it follows the model's size (see `learning_rate_for`)."""
+    epochs: int = Field(default=6, ge=1)
+    """Passes over the rankings; many more overfit a few hundred of them."""
+    rankings_per_step: int = Field(default=8, ge=1)
+    """Rankings in one optimiser step, each with all of its pairs."""
+
+
+class PPOSettings(BaseModel):
+    """How the policy is improved against the reward model."""
+
+    model_config = _FROZEN
+
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Peak AdamW rate; unset, it follows the model's size (see `learning_rate_for`)."""
+    steps: int = Field(default=12, ge=1)
+    """Rollout-and-update steps in one round."""
+    prompts_per_step: int = Field(default=16, ge=1)
+    """Prompts answered in one step."""
+    replies_per_prompt: int = Field(default=4, ge=1)
+    """Fresh replies to each prompt."""
+    epochs: int = Field(default=1, ge=1)
+    """Passes over each step's replies; more were slower and no better on small models."""
+    minibatch: int = Field(default=32, ge=1)
+    """Replies in one optimiser step."""
+    clip: float = Field(default=0.2, gt=0, lt=1)
+    """How far a token's probability ratio earns or costs: 1 ± clip."""
+    value_clip: float = Field(default=0.2, gt=0)
+    """How far one step may move a value estimate, in standard deviations of the reward."""
+    gamma: float = Field(default=1.0, gt=0, le=1)
+    """Discount per token; 1, because a reply is judged as a whole."""
+    lam: float = Field(default=0.95, ge=0, le=1)
+    """GAE's trade of bias against variance."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Of the rollouts; all log-probabilities are of the softmax at this temperature."""
+    max_tokens: int = Field(default=96, ge=1)
+    """Longest rollout. Longer answers are cut and pay `missing_stop_penalty`."""
+    missing_stop_penalty: float = Field(default=1.0, ge=0)
+    """Taken from the reward of a reply that does not end by itself."""
+    reward_clip: float = Field(default=5.0, gt=0)
+    """Bound of a reply's normalised reward: no outlier steers a step."""
+    gradient_clip: float = Field(default=1.0, gt=0)
+    """Largest gradient norm."""
+    kl_coef: float = Field(default=0.2, ge=0)
+    """Starting weight of the KL to the reference in the loss."""
+    kl_target: float = Field(default=2.5, gt=0)
+    """Nats per reply that the weight is adapted towards; a common preference needs about two."""
+    kl_horizon: int = Field(default=400, ge=1)
+    """Replies over which the weight adapts."""
+    ptx: float = Field(default=0.5, ge=0)
+    """Weight of the supervised loss beside PPO's (InstructGPT's PTX); it keeps what none ranked."""
+    update_kl: float = Field(default=0.1, gt=0)
+    """A step's epochs end early where the mean log-ratio to the sampling policy exceeds this."""
+    check_every: int = Field(default=4, ge=1)
+    """Steps between looks at the regression set; the last step that holds it is kept."""
+
+
+class GateSettings(BaseModel):
+    """What a version must show before it serves."""
+
+    model_config = _FROZEN
+
+    regression_prompts: int = Field(default=200, ge=20)
+    """Prompts of the regression set."""
+    regression_drop: float = Field(default=0.05, ge=0, le=1)
+    """How far below v0 its score may fall."""
+    regression_file: Path | None = None
+    """JSON lines of {"messages": [...], "expect": ["word", ...]}, the set of other models."""
+    win_prompts: int = Field(default=200, ge=20)
+    """Held-out prompts on which the second reward model compares the new version and the live."""
+    kl_limit: float = Field(default=5.0, gt=0)
+    """Nats per reply from v0 above which a version is refused."""
+
+
+class LearnerSettings(BaseModel):
+    """When a round runs, and with what."""
+
+    model_config = _FROZEN
+
+    method: Literal["ppo"] = "ppo"
+    """How the policy is improved."""
+    mode: Literal["auto"] = "auto"
+    """What follows a passed gate: `auto` promotes."""
+    schedule: str | None = None
+    """Cron line (five fields, local time) of rounds that run whatever waits: `0 3 * * *`."""
+    rankings_per_round: int = Field(default=32, ge=1)
+    """New rankings that start a round at once."""
+    least_rankings: int = Field(default=8, ge=1)
+    """New rankings that start a round once the oldest has waited `longest_wait_s`."""
+    longest_wait_s: float = Field(default=600.0, gt=0)
+    """How long a few rankings wait for company, in seconds."""
+    tick_s: float = Field(default=1.0, gt=0)
+    """How often the learner looks for work, in seconds."""
+    lease_s: float = Field(default=30.0, gt=1)
+    """How long a silent learner keeps its round, in seconds; then another may take it over."""
+    threads: int = Field(default=1, ge=1)
+    """CPU threads of training. More than the server leaves idle slow both."""
+    device: str = "auto"
+    """`auto`, `cpu`, or a CUDA device such as `cuda:0`."""
+    seed: int = 0
+    """Of rollouts and shuffles; a round adds its own number."""
+    reward: RewardSettings = RewardSettings()
+    ppo: PPOSettings = PPOSettings()
+    gate: GateSettings = GateSettings()
+
+
+class Settings(Protocol):
+    """What the learner process reads of the product's settings."""
+
+    @property
+    def data(self) -> Path: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def database(self) -> DatabaseSettings: ...
+    @property
+    def learner(self) -> LearnerSettings: ...
+
+
+def learning_rate_for(parameters: int, small: float) -> float:
+    """AdamW's peak rate for a model of so many parameters: `small` up to 3.5 M, then falling.
+
+    It falls with the power 3/4: PPO's 3e-4, measured on the built-in model, is about 4e-6 at 1 B,
+    where published runs are.
+    """
+    return float(small * min(1.0, (3.5e6 / parameters) ** 0.75))
