@@ -1,0 +1,1 @@
+"""The Gradio process: a person at the API, over HTTP only."""

@@ -1,0 +1,218 @@
+"""The chat tab: ask, watch the answers come, rank them, go on with the best one.
+
+Every handler takes what the browser remembers and gives it back changed; the process keeps only the
+answers being written at the moment, so that they can be stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import gradio as gr
+from pydantic import BaseModel
+
+from ui.chat_parts import Parts
+from ui.client import ApiError, Client
+from ui.memory import Asked, Comparison, Conversation, Seen
+from ui.news import news, retell
+from ui.ranker import best, dense, shown
+from ui.streams import Answers
+from ui.transcript import transcript
+from ui.watch import Watch
+
+Update = dict[Any, Any]
+
+FOCUS_BOX = """() => {
+  const box = document.querySelector('#rl-box textarea');
+  if (box && matchMedia('(pointer: fine)').matches) box.focus({ preventScroll: true });
+}"""
+
+
+class Verdict(BaseModel):
+    """What the ranking component sends."""
+
+    ranks: list[int | None]
+    none: bool = False
+
+
+class Chat:
+    """The tab's handlers."""
+
+    def __init__(self, client: Client, watch: Watch, parts: Parts, welcome: str) -> None:
+        self._client = client
+        self._watch = watch
+        self._parts = parts
+        self._welcome = welcome
+        self._running: dict[str, Answers] = {}
+
+    async def send(
+        self, text: str, stored: Any, count: int, temperature: float, person: str | None
+    ) -> AsyncIterator[Update]:
+        """Add what was typed and have it answered; an unanswered message grows instead."""
+        parts = self._parts
+        conversation = Conversation.recall(stored)
+        if conversation.comparison is not None and text.strip():
+            wait = "Rank these answers first, or skip them; your message stays in the box."
+            yield {parts.ranker: shown(conversation.comparison, error=wait)}
+        elif text.strip():
+            conversation.say(text.strip())
+            yield {parts.box: ""}
+            async for update in self._answer(conversation, count, temperature, person):
+                yield update
+        else:
+            yield {parts.box: gr.skip()}
+
+    async def on_action(
+        self,
+        text: str,
+        stored: Any,
+        count: int,
+        temperature: float,
+        person: str | None,
+        event: gr.EventData,
+    ) -> AsyncIterator[Update]:
+        """A button inside the transcript: an example, `Try again` or `Edit`."""
+        conversation = Conversation.recall(stored)
+        action = event._data["action"]
+        if action == "ask":
+            async for update in self.send(event._data["id"], stored, count, temperature, person):
+                yield update
+        elif action == "edit":
+            said = conversation.take_back()
+            yield {
+                self._parts.box: f"{said}\n{text}" if text else said,
+                **self._drawn(conversation),
+            }
+        elif conversation.unanswered:
+            async for update in self._answer(conversation, count, temperature, person):
+                yield update
+
+    async def _answer(
+        self, conversation: Conversation, count: int, temperature: float, person: str | None
+    ) -> AsyncIterator[Update]:
+        parts = self._parts
+        chunks = self._client.chat(
+            conversation.messages(),
+            n=count,
+            temperature=temperature,
+            person=person,
+            conversation=conversation.id,
+        )
+        answers = self._running[conversation.id] = Answers(chunks, count)
+        heard = Comparison(answers=answers.answers)
+        yield {
+            parts.conversation: conversation.keep(),
+            **self._growing(conversation, heard),
+            **self._busy(True),
+        }
+        wrong = False
+        try:
+            async for _ in answers.frames():
+                yield self._growing(conversation, heard)
+            note = conversation.hear(heard, stopped=answers.stopped)
+        except ApiError as error:
+            note, wrong = f"{error} Your message is kept.", True
+        finally:
+            self._running.pop(conversation.id, None)
+        yield {**self._drawn(conversation, note, wrong=wrong), **self._busy(False)}
+
+    async def stop(self, stored: Any) -> None:
+        """Stop the answers being written in this conversation, here and in the server."""
+        answers = self._running.get(Conversation.recall(stored).id)
+        if answers is not None:
+            answers.stop()
+
+    async def rank(
+        self, stored: Any, person: str | None, event: gr.EventData
+    ) -> AsyncIterator[Update]:
+        """Record the ranking and go on with the best answer."""
+        parts = self._parts
+        conversation = Conversation.recall(stored)
+        comparison = conversation.comparison
+        if comparison is None:
+            yield {parts.ranker: {}}
+            return
+        verdict = Verdict.model_validate(event._data)
+        ranks = dense(verdict.ranks)
+        yield {parts.ranker: shown(comparison, "sending")}
+        try:
+            await self._client.rank(
+                [answer.candidate or "" for answer in comparison.answers],
+                ranks,
+                none_acceptable=verdict.none,
+                person=person,
+                key=comparison.key,
+            )
+        except ApiError as error:
+            kept = f"{error} Your ranking is not recorded yet: submit it again."
+            yield {parts.ranker: shown(comparison, error=kept)}
+            return
+        asked = Asked(messages=conversation.messages())
+        conversation.go_on(None if verdict.none else best(ranks), ranked=True)
+        note = "None of the answers was acceptable; that is recorded." if verdict.none else None
+        yield {parts.asked: asked.keep(), **self._drawn(conversation, note)}
+
+    async def skip(self, stored: Any) -> Update:
+        """Go on with the first answer and record nothing."""
+        conversation = Conversation.recall(stored)
+        if conversation.comparison is not None:
+            conversation.go_on(0, ranked=False)
+        return self._drawn(conversation)
+
+    async def start_over(self, stored: Any) -> Update:
+        """An empty conversation."""
+        await self.stop(stored)
+        return self._drawn(Conversation())
+
+    async def restore(self, stored: Any) -> Update:
+        """What this browser's conversation was when the page was last open."""
+        return self._drawn(Conversation.recall(stored))
+
+    async def announce(self, seen_: Any, asked_: Any, person: str | None) -> AsyncIterator[Update]:
+        """Tell of a new live version, once, and show what it answers now."""
+        parts = self._parts
+        seen, asked = Seen.recall(seen_), Asked.recall(asked_)
+        live = (await self._watch.view()).live
+        if live is None or not live.resident or live.id == seen.version:
+            yield {parts.seen: gr.skip()}
+            return
+        yield {parts.seen: Seen(version=live.id).keep()}
+        if seen.version is None:
+            return
+        try:
+            mine = await self._client.versions(person)
+        except ApiError:
+            mine = []
+        live = next((version for version in mine if version.id == live.id), live)
+        yield {parts.news: news(live, asked.messages, [])}
+        if asked.messages:
+            both = [seen.version, live.id]
+            async for retold in retell(self._client, both, asked.messages, person):
+                yield {parts.news: news(live, asked.messages, retold)}
+
+    def _growing(self, conversation: Conversation, heard: Comparison) -> Update:
+        """The answers as far as they have come, one in the conversation, several side by side."""
+        one = heard.answers[0] if len(heard.answers) == 1 else None
+        return {
+            self._parts.transcript: transcript(conversation, streaming=one, busy=True),
+            self._parts.ranker: shown(None if one else heard, "answering"),
+        }
+
+    def _drawn(
+        self, conversation: Conversation, note: str | None = None, *, wrong: bool = False
+    ) -> Update:
+        """The conversation at rest, kept by the browser."""
+        log = transcript(conversation, welcome=self._welcome, note=note, wrong=wrong)
+        return {
+            self._parts.conversation: conversation.keep(),
+            self._parts.transcript: log,
+            self._parts.ranker: shown(conversation.comparison),
+        }
+
+    def _busy(self, yes: bool) -> Update:
+        return {
+            self._parts.send: gr.update(visible=not yes),
+            self._parts.stop: gr.update(visible=yes),
+            self._parts.again: gr.update(interactive=not yes),
+        }

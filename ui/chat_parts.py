@@ -1,0 +1,113 @@
+"""The chat tab's components: the conversation, the answers to rank, and where people write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from ui.inert import inert
+from ui.memory import Conversation
+from ui.ranker import ranker
+from ui.transcript import transcript
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The components of the tab that handlers change."""
+
+    conversation: gr.BrowserState
+    asked: gr.BrowserState
+    seen: gr.BrowserState
+    transcript: gr.HTML
+    news: gr.HTML
+    ranker: gr.HTML
+    box: gr.Textbox
+    send: gr.Button
+    stop: gr.Button
+    again: gr.Button
+    count: gr.Radio
+    temperature: gr.Slider
+    person: gr.Textbox
+    remembered: gr.BrowserState
+
+
+def layout(welcome: str, *, has_key: bool) -> Parts:
+    """The tab's components, inside the current gr.Tab."""
+    log = inert(transcript(Conversation(), welcome=welcome), elem_id="rl-transcript")
+    told = inert(elem_id="rl-news")
+    ranking = ranker(elem_id="rl-ranker")
+    with gr.Column(elem_id="rl-composer", elem_classes="rl-composer"):
+        with gr.Row(elem_classes="rl-write"):
+            box = gr.Textbox(
+                label="Your message",
+                placeholder="Ask something…",
+                show_label=False,
+                container=False,
+                lines=1,
+                max_lines=6,
+                max_length=20_000,
+                elem_id="rl-box",
+                scale=1,
+            )
+            send = gr.Button("Send", variant="primary", elem_id="rl-send", scale=0, min_width=84)
+            stop = gr.Button("Stop", elem_id="rl-stop", scale=0, min_width=84, visible=False)
+        with gr.Row(elem_classes="rl-tools"):
+            count = gr.Radio(
+                [("1", 1), ("2", 2), ("3", 3), ("4", 4)],
+                value=4,
+                label="Answers to compare",
+                elem_id="rl-count",
+                container=False,
+                scale=0,
+                min_width=150,
+            )
+            temperature = gr.Slider(
+                0,
+                2,
+                value=1,
+                step=0.1,
+                label="Temperature",
+                elem_id="rl-temperature",
+                container=False,
+                scale=0,
+                min_width=150,
+            )
+            # Without keys a person is a name of their own choice, kept by the browser.
+            person = gr.Textbox(
+                label="Who are you?",
+                placeholder="local",
+                max_lines=1,
+                max_length=64,
+                visible=not has_key,
+                elem_id="rl-person",
+                show_label=False,
+                container=False,
+                scale=0,
+                min_width=100,
+            )
+            again = gr.Button("New chat", elem_id="rl-again", size="sm", scale=0, min_width=90)
+    return Parts(
+        conversation=_kept("conversation"),
+        asked=_kept("asked"),
+        seen=_kept("seen"),
+        transcript=log,
+        news=told,
+        ranker=ranking,
+        box=box,
+        send=send,
+        stop=stop,
+        again=again,
+        count=count,
+        temperature=temperature,
+        person=person,
+        remembered=_kept("person"),
+    )
+
+
+def _kept(name: str) -> gr.BrowserState:
+    """A value in the browser's storage; each has one handler that writes it.
+
+    Gradio scrambles it with `secret`, which has to outlive a restart; it hides nothing.
+    """
+    return gr.BrowserState(storage_key=f"rankloop-{name}", secret="rankloop")

@@ -1,0 +1,158 @@
+"""Draws the learner: what it does, how its rounds went and why. Pure: wire in, nodes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ui.header import activity
+from ui.nodes import Node, fragment, node
+from ui.wire import Learner, MetricPoint, Reason, Round
+from ui.words import count, duration, figure, label, moment
+
+OUTCOMES = {
+    "promoted": "✓ promoted",
+    "verified": "✓ verified",
+    "rejected": "✕ rejected",
+    "failed": "✕ failed",
+    "cancelled": "○ cancelled",
+    "needs_feedback": "… needs feedback",
+}
+
+
+def state(learner: Learner | None) -> list[Node]:
+    """What the learner does, how far it is, and what it waits for."""
+    if learner is None:
+        return fragment(node("p", "rl-note", "Nothing is known of the learner yet."))
+    return fragment(
+        node(
+            "section",
+            "rl-panel",
+            node("h2", "", "Learner: ", activity(learner)),
+            _bar(learner) if learner.state == "running" else None,
+            node("p", "rl-note", _waits(learner)),
+            *(
+                node("p", "rl-wrong", text, role="alert")
+                for text in (_trouble(learner), learner.missing, learner.last_error)
+                if text
+            ),
+        )
+    )
+
+
+def _bar(learner: Learner) -> Node:
+    what = learner.stage or "Round"
+    if learner.step is None or not learner.steps:
+        # Without a value it shows that something moves, and not how far.
+        return node("progress", "rl-progress rl-wide", aria_label=what)
+    return node(
+        "progress", "rl-progress rl-wide", value=learner.step, max=learner.steps, aria_label=what
+    )
+
+
+def _waits(learner: Learner) -> str:
+    waiting = learner.waiting
+    parts = [f"{waiting.rankings} of {waiting.needed} rankings wait for the next round"]
+    if waiting.oldest_s is not None and waiting.rankings:
+        parts.append(f"the oldest for {duration(waiting.oldest_s)}")
+    if learner.next_run_at is not None:
+        parts.append(f"a round is due at {moment(learner.next_run_at)}")
+    return ", ".join(parts) + "."
+
+
+def _trouble(learner: Learner) -> str | None:
+    if learner.state != "dead":
+        return None
+    silent = learner.heartbeat_age_s
+    since = f" for {duration(silent)}" if silent is not None else ""
+    return f"The learner has not been heard of{since}: rankings are kept, nobody learns from them."
+
+
+def accuracies(rounds: Sequence[Round]) -> list[tuple[float | str, float]]:
+    """(round, held-out reward accuracy), oldest first, from the toss of a coin on."""
+    known: list[tuple[float | str, float]] = [
+        (str(one.id), one.reward.accuracy)
+        for one in reversed(rounds)
+        if one.reward is not None and one.reward.accuracy is not None
+    ]
+    return [("0", 0.5), *known] if known else []
+
+
+def curve(metrics: Sequence[MetricPoint], name: str) -> list[tuple[float | str, float]]:
+    """(step, value) of PPO's steps."""
+    return [
+        (point.step, value)
+        for point in metrics
+        if point.stage == "ppo" and (value := point.values.get(name)) is not None
+    ]
+
+
+def table(rounds: Sequence[Round]) -> list[Node]:
+    """The rounds, newest first, each with its reasons folded away."""
+    if not rounds:
+        return fragment(node("p", "rl-note", "No round has run yet."))
+    return fragment(
+        node("h2", "", "Rounds"),
+        node("ol", "rl-rounds", *(_round(one) for one in rounds), aria_label="Rounds"),
+    )
+
+
+def _round(one: Round) -> Node:
+    outcome = one.outcome or one.state
+    return node(
+        "li",
+        "",
+        node(
+            "details",
+            "rl-round",
+            node(
+                "summary",
+                "",
+                node("span", "rl-strong", f"Round {one.id}"),
+                node("span", f"rl-outcome rl-{outcome}", OUTCOMES.get(outcome, outcome)),
+                node("span", "rl-dim", one.version) if one.version else None,
+                node("span", "rl-dim", _facts(one)),
+            ),
+            node("p", "rl-wrong", one.error) if one.error else None,
+            reasons(one.reasons),
+        ),
+    )
+
+
+def _facts(one: Round) -> str:
+    facts = [count(one.rankings, "ranking")] if one.rankings else []
+    if one.claimed_at is not None and one.decided_at is not None:
+        facts.append(duration(one.decided_at - one.claimed_at))
+    facts.append(moment(one.created_at))
+    return " · ".join(fact for fact in facts if fact)
+
+
+def reasons(given: Sequence[Reason]) -> Node | None:
+    """The checks of a decision as a table; passed or not is a word, not a colour."""
+    if not given:
+        return None
+    heads = ("Check", "", "Measured", "Limit", "In words")
+    return node(
+        "div",
+        "rl-scroll",
+        node(
+            "table",
+            "rl-table",
+            node("thead", "", node("tr", "", *(node("th", "", h, scope="col") for h in heads))),
+            node("tbody", "", *(_reason(reason) for reason in given)),
+        ),
+        tabindex="0",
+        role="group",
+        aria_label="Reasons",
+    )
+
+
+def _reason(reason: Reason) -> Node:
+    return node(
+        "tr",
+        "",
+        node("th", "", label(reason.check), scope="row"),
+        node("td", "rl-yes" if reason.passed else "rl-no", "passed" if reason.passed else "failed"),
+        node("td", "", "" if reason.value is None else figure(reason.value)),
+        node("td", "", "" if reason.limit is None else figure(reason.limit)),
+        node("td", "", reason.text),
+    )

@@ -1,0 +1,119 @@
+"""Draws the conversation. Pure: turns in, nodes out."""
+
+from __future__ import annotations
+
+from ui.memory import Answer, Conversation, Turn
+from ui.nodes import Node, fragment, node
+
+EXAMPLES = (
+    "Hello! My name is Mia.",
+    "What is the opposite of hot?",
+    "Can you recommend a film?",
+    "Name three animals.",
+)
+
+
+def transcript(
+    conversation: Conversation,
+    *,
+    welcome: str = "",
+    streaming: Answer | None = None,
+    busy: bool = False,
+    note: str | None = None,
+    wrong: bool = False,
+) -> list[Node]:
+    """The conversation as a log; `streaming` is an answer in the making.
+
+    `note` says why the last message has no answer, `wrong` whether something went wrong.
+    """
+    if not conversation.turns:
+        return fragment(_welcome(welcome))
+    bubbles = [_bubble(turn) for turn in conversation.turns]
+    if streaming is not None:
+        bubbles.append(_growing(streaming))
+    elif conversation.unanswered and not busy:
+        bubbles.append(_unanswered(note or "Not answered.", wrong))
+    turns = node("ol", "rl-log", *bubbles)
+    return fragment(
+        node("div", "", turns, role="log", aria_label="Conversation", aria_busy=_flag(busy))
+    )
+
+
+def _welcome(text: str) -> Node:
+    return node(
+        "section",
+        "rl-welcome",
+        node("h2", "", "Ask something, rank what comes back"),
+        node("p", "rl-lead", text),
+        node(
+            "ul",
+            "rl-examples",
+            *(
+                node(
+                    "li",
+                    "",
+                    node(
+                        "button", "rl-example", text, type="button", data_action="ask", data_id=text
+                    ),
+                )
+                for text in EXAMPLES
+            ),
+            aria_label="Examples to start with",
+        ),
+    )
+
+
+def _bubble(turn: Turn) -> Node:
+    if turn.role == "user":
+        return node("li", "rl-turn rl-user", _spoken("You"), node("div", "rl-text", turn.text))
+    return node(
+        "li",
+        "rl-turn rl-model",
+        _spoken("Model"),
+        node("div", "rl-text", turn.text),
+        node("div", "rl-foot", _badge(turn.version), *_marks(turn)),
+    )
+
+
+def _marks(turn: Turn) -> list[Node]:
+    marks: list[Node] = []
+    if turn.ranked:
+        marks.append(node("span", "rl-mark", f"ranked best of {turn.chosen_of}"))
+    if turn.stopped:
+        marks.append(node("span", "rl-mark", "stopped"))
+    return marks
+
+
+def _growing(answer: Answer) -> Node:
+    return node(
+        "li",
+        "rl-turn rl-model",
+        _spoken("Model"),
+        node("div", "rl-text", answer.text, node("span", "rl-caret", aria_hidden="true")),
+        node("div", "rl-foot", _badge(answer.version)),
+    )
+
+
+def _unanswered(note: str, wrong: bool) -> Node:
+    return node(
+        "li",
+        "rl-turn rl-open",
+        node("p", "rl-wrong" if wrong else "rl-note", note, role="status"),
+        node("button", "rl-button", "Try again", type="button", data_action="retry"),
+        node("button", "rl-button rl-quiet", "Edit", type="button", data_action="edit"),
+    )
+
+
+def _badge(version: str | None) -> Node | None:
+    if version is None:
+        return None
+    return node("span", "rl-badge", version, title="The version that answered")
+
+
+def _spoken(who: str) -> Node:
+    """Who speaks, for people who hear the page; others see it from the side and the shape."""
+    return node("span", "rl-spoken", f"{who}: ")
+
+
+def _flag(yes: bool) -> str:
+    return "true" if yes else "false"
