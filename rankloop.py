@@ -1,0 +1,326 @@
+"""The command `rankloop`: it parses, and hands over.
+
+    rankloop up                       server, learner and UI, supervised
+    rankloop server | learner | ui    one of them, in the foreground
+    rankloop versions | rounds        look and steer, over the API of a running server
+
+It knows no torch, no gradio and no SQL: the process that it starts imports what it needs after.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rankloop_settings import (
+    Settings,
+    UserError,
+    check_name,
+    environment_name,
+    is_loopback,
+    load_settings,
+    setting_names,
+)
+from rankloop_up import die_with_parent, keep_up
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Settings", "UserError", "environment_name", "load_settings", "main", "setting_names"]
+
+# The learner yields the processor to answers: people wait for those.
+LEARNER_NICENESS = 10
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Serves a chat model, records how people rank its answers, and keeps training it on them.",
+    epilog="Every setting is a flag: --server.port 8001, --learner.schedule '0 3 * * *'. "
+    "docs/reference.md lists them.",
+)
+versions_app = typer.Typer(
+    help="List versions, promote one, roll back.", no_args_is_help=True, rich_markup_mode=None
+)
+rounds_app = typer.Typer(
+    help="List learning rounds, run or cancel one.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(versions_app, name="versions")
+app.add_typer(rounds_app, name="rounds")
+
+# Lets `--server.port 8001` through to `flags_of`, which knows the names.
+ANY_SETTING = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+Data = Annotated[
+    Path | None, typer.Option("--data", help="The data folder. [./data]", show_default=False)
+]
+Model = Annotated[
+    str | None, typer.Option("--model", help="builtin, a folder, or a hub id.", show_default=False)
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="[./rankloop.toml]", show_default=False)
+]
+Host = Annotated[
+    str | None,
+    typer.Option("--host", help="The address of API and UI. [127.0.0.1]", show_default=False),
+]
+Port = Annotated[
+    int | None, typer.Option("--port", help="The port to listen on.", show_default=False)
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the change.")]
+
+
+def flags_of(context: typer.Context, **named: object) -> dict[str, str]:
+    """Named options, and any other setting as `--name value` or `--name=value`."""
+    flags = {
+        name.replace("__", "."): str(value) for name, value in named.items() if value is not None
+    }
+    words = iter(context.args)
+    for word in words:
+        if not word.startswith("--"):
+            raise UserError(f"unexpected argument {word!r}; a setting is written --name value")
+        name, equals, value = word.removeprefix("--").partition("=")
+        name = name.replace("-", "_")
+        check_name(name, "flags")
+        if not equals:
+            value = next(words, "")
+        if not value:
+            raise UserError(f"--{name} needs a value")
+        flags[name] = value
+    return flags
+
+
+def refuse_open_door(settings: Settings, host: str) -> None:
+    """Without a key only this machine may come in. Raises UserError with the line to type."""
+    if settings.key is None and not is_loopback(host):
+        raise UserError(
+            f"{host} can be reached by others, and there is no key. Type:\n"
+            f"    RANKLOOP_KEY=$(openssl rand -hex 24) rankloop {' '.join(sys.argv[1:])}"
+        )
+
+
+def stay_quiet() -> None:
+    """No library tells anybody that it is used. Read when they load, so before."""
+    for name in ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+        os.environ.setdefault(name, "1")
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+
+def begin(threads: int) -> None:
+    """What a process settles before it imports anything large.
+
+    One thread for each to begin with: two pools on two cores wait for each other busily. Native
+    libraries read these variables once, when they load.
+    """
+    if "SUPERVISOR_ENABLED" in os.environ:
+        die_with_parent()
+    stay_quiet()
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, str(threads))
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@app.command(context_settings=ANY_SETTING)
+def server(
+    context: typer.Context,
+    data: Data = None,
+    model: Model = None,
+    config: Config = None,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Serve the API, in the foreground."""
+    flags = flags_of(context, data=data, model=model, server__host=host, server__port=port)
+    settings = load_settings(config, flags)
+    refuse_open_door(settings, settings.server.host)
+    begin(settings.server.threads)
+    from server.__main__ import main as run
+
+    run(settings)
+
+
+@app.command(context_settings=ANY_SETTING)
+def learner(
+    context: typer.Context, data: Data = None, model: Model = None, config: Config = None
+) -> None:
+    """Wait for rankings and learn from them, in the foreground."""
+    settings = load_settings(config, flags_of(context, data=data, model=model))
+    begin(settings.learner.threads)
+    os.nice(LEARNER_NICENESS)
+    from learner.__main__ import main as run
+
+    run(settings)
+
+
+@app.command(context_settings=ANY_SETTING)
+def ui(
+    context: typer.Context,
+    config: Config = None,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Show the web page, in the foreground; it needs a server."""
+    settings = load_settings(config, flags_of(context, ui__host=host, ui__port=port))
+    refuse_open_door(settings, settings.ui.host)
+    begin(threads=1)
+    from ui.__main__ import main as run
+
+    run(settings)
+
+
+@app.command(context_settings=ANY_SETTING)
+def up(
+    context: typer.Context,
+    data: Data = None,
+    model: Model = None,
+    config: Config = None,
+    host: Host = None,
+) -> None:
+    """Start server, learner and UI, and keep them running until Ctrl-C."""
+    flags = flags_of(context, data=data, model=model, server__host=host, ui__host=host)
+    settings = load_settings(config, flags)
+    for address in (settings.server.host, settings.ui.host):
+        refuse_open_door(settings, address)
+    raise typer.Exit(keep_up(settings, child_environment(settings, flags), config))
+
+
+def child_environment(settings: Settings, flags: Mapping[str, str]) -> dict[str, str]:
+    """Gives each child the same settings. Flags ride in it, so that no key shows in `ps`."""
+    environment = dict(os.environ)
+    environment.update({environment_name(name): value for name, value in flags.items()})
+    environment[environment_name("data")] = str(settings.data.absolute())
+    return environment
+
+
+# ---------------------------------------------------------------- a running server
+
+
+def call(
+    context: typer.Context, config: Path | None, method: str, path: str, **body: object
+) -> Any:
+    """One request to the running server, as JSON. Raises UserError with what the server said."""
+    import httpx
+
+    settings = load_settings(config, flags_of(context))
+    url = settings.api_url
+    headers = {"authorization": f"Bearer {settings.key.get_secret_value()}"} if settings.key else {}
+    try:
+        answer = httpx.request(
+            method, url + path, json=body or None, headers=headers, timeout=30, trust_env=False
+        )
+    except httpx.TransportError as error:
+        raise UserError(f"nothing answers at {url} ({error}); is `rankloop up` running?") from None
+    if answer.is_error:
+        raise UserError(f"{url}{path}: {_message(answer)}")
+    return answer.json()
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"{answer.status_code} {answer.text[:200]}"
+
+
+def show(columns: Mapping[str, str], rows: list[dict[str, Any]]) -> None:
+    """A table on the terminal; `columns` maps a heading to the field below it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, box=None)
+    for row in rows:
+        cells = (row.get(field) for field in columns.values())
+        table.add_row(*("" if cell is None else str(cell) for cell in cells))
+    Console().print(table, markup=False)
+
+
+VERSION_COLUMNS = {
+    "version": "id",
+    "state": "state",
+    "parent": "parent",
+    "round": "round",
+    "digest": "digest",
+}
+ROUND_COLUMNS = {
+    "round": "id",
+    "state": "state",
+    "outcome": "outcome",
+    "trigger": "trigger",
+    "rankings": "rankings",
+    "version": "version",
+    "error": "error",
+}
+
+
+@versions_app.command("list", context_settings=ANY_SETTING)
+def versions_list(context: typer.Context, config: Config = None) -> None:
+    """Every version and its state."""
+    show(VERSION_COLUMNS, call(context, config, "GET", "/v1/versions")["data"])
+
+
+@versions_app.command("promote", context_settings=ANY_SETTING)
+def versions_promote(
+    context: typer.Context, version: str, reason: Reason, config: Config = None
+) -> None:
+    """Let a version answer."""
+    show(
+        VERSION_COLUMNS,
+        [call(context, config, "POST", f"/v1/versions/{version}/promote", reason=reason)],
+    )
+
+
+@versions_app.command("reject", context_settings=ANY_SETTING)
+def versions_reject(
+    context: typer.Context, version: str, reason: Reason, config: Config = None
+) -> None:
+    """Say that a version shall not answer."""
+    show(
+        VERSION_COLUMNS,
+        [call(context, config, "POST", f"/v1/versions/{version}/reject", reason=reason)],
+    )
+
+
+@versions_app.command("rollback", context_settings=ANY_SETTING)
+def versions_rollback(context: typer.Context, reason: Reason, config: Config = None) -> None:
+    """Go back to the version that answered before."""
+    show(VERSION_COLUMNS, [call(context, config, "POST", "/v1/versions/rollback", reason=reason)])
+
+
+@rounds_app.command("list", context_settings=ANY_SETTING)
+def rounds_list(context: typer.Context, config: Config = None) -> None:
+    """Learning rounds, newest first."""
+    show(ROUND_COLUMNS, call(context, config, "GET", "/v1/rounds")["data"])
+
+
+@rounds_app.command("run", context_settings=ANY_SETTING)
+def rounds_run(context: typer.Context, config: Config = None) -> None:
+    """Ask the learner for a round now."""
+    show(ROUND_COLUMNS, [call(context, config, "POST", "/v1/rounds", stages=["reward", "ppo"])])
+
+
+@rounds_app.command("cancel", context_settings=ANY_SETTING)
+def rounds_cancel(context: typer.Context, round_id: int, config: Config = None) -> None:
+    """Stop a round; what serves stays as it is."""
+    show(ROUND_COLUMNS, [call(context, config, "POST", f"/v1/rounds/{round_id}/cancel")])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point: a person's mistake is one line and status 2, never a traceback.
+
+    `arguments` without the command's own name; unset, they are the process's.
+    """
+    try:
+        app(None if arguments is None else list(arguments))
+    except UserError as error:
+        typer.echo(f"rankloop: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
