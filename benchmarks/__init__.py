@@ -1,0 +1,1 @@
+"""Benchmarks: commands of their own, with short versions in the tests."""
