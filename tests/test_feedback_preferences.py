@@ -1,0 +1,85 @@
+"""feedback.preferences."""
+
+from __future__ import annotations
+
+import pytest
+
+from feedback.preferences import (
+    Answer,
+    Comparison,
+    RankedPrompt,
+    comparisons,
+    first_user_message,
+    normalise,
+    split_of,
+)
+
+
+def ranked(*ranks: int | None) -> RankedPrompt:
+    """A ranking with these ranks."""
+    answers = tuple(Answer(f"k{place}", "text", (1,), "v0") for place in range(len(ranks)))
+    return RankedPrompt(1, "conversation", "ann", "train", (("user", "hi"),), (1,), answers, ranks)
+
+
+def test_three_ranked_answers_give_three_pairs_of_a_third_each() -> None:
+    """Ranks 2, 1, 3: the second beats both, the first beats the third; C(3,2) = 3."""
+    third = 1 / 3
+    assert comparisons(ranked(2, 1, 3)) == [
+        Comparison(1, 0, third, False),
+        Comparison(0, 2, third, False),
+        Comparison(1, 2, third, False),
+    ]
+
+
+def test_equal_ranks_are_a_tie() -> None:
+    """Two answers of one rank give one comparison, marked as a tie, of the whole weight."""
+    assert comparisons(ranked(1, 1)) == [Comparison(0, 1, 1.0, True)]
+
+
+def test_an_unranked_answer_is_in_no_pair() -> None:
+    """Ranks 2, null, 1 leave one pair: the third answer over the first."""
+    assert comparisons(ranked(2, None, 1)) == [Comparison(2, 0, 1.0, False)]
+
+
+@pytest.mark.parametrize("ranks", [(None, None), (1, None), ()])
+def test_fewer_than_two_ranked_answers_give_no_comparison(ranks: tuple[int | None, ...]) -> None:
+    """There is nothing to compare one answer with."""
+    assert comparisons(ranked(*ranks)) == []
+
+
+def test_every_ranking_weighs_one_in_all() -> None:
+    """Five answers give ten pairs of a tenth."""
+    pairs = comparisons(ranked(3, 1, 2, 2, 5))
+    assert [pair.weight for pair in pairs] == [pytest.approx(0.1)] * 10
+
+
+def test_one_prompt_is_on_one_side_however_it_is_typed() -> None:
+    """Case, spaces, punctuation and width do not move a prompt to the other side."""
+    assert normalise("  What's  UP?! ") == normalise("what s up") == "what s up"
+    assert (
+        len({split_of(text) for text in ("Hello, World!", "hello world", "\uff28ello WORLD")}) == 1
+    )
+
+
+def test_a_message_without_letters_is_still_told_apart() -> None:
+    """Two different emoji do not become one empty text."""
+    assert normalise(" 🙂 ") == "🙂" != normalise("🙃")
+
+
+def test_a_third_of_the_prompts_goes_to_the_judge() -> None:
+    """Of 3,000 prompts 1,000 are expected; the standard deviation is sqrt(3000 * 2/9) = 26."""
+    sides = [split_of(f"prompt {number}") for number in range(3000)]
+    assert abs(sides.count("judge") - 1000) < 4 * 26
+    assert set(sides) == {"train", "judge"}
+
+
+def test_the_share_may_be_none_or_all() -> None:
+    """A share of 0 leaves the judge nothing, a share of 1 everything."""
+    assert split_of("x", judge_share=0.0) == "train"
+    assert split_of("x", judge_share=1.0) == "judge"
+
+
+def test_a_conversation_is_split_by_what_its_person_said_first() -> None:
+    """System prompts and later turns do not count; without a user message the text is empty."""
+    assert first_user_message([("system", "s"), ("user", "a"), ("user", "b")]) == "a"
+    assert first_user_message([("system", "s")]) == ""

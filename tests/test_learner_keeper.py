@@ -1,0 +1,62 @@
+"""The learner between rounds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from learner.schedule import ticking
+from tests.test_learner_round import Product
+
+
+def test_a_few_rankings_start_a_round_once_the_oldest_has_waited(tmp_path: Path) -> None:
+    """Eight are enough after the longest wait, here a tenth of a second."""
+    product = Product(tmp_path, longest_wait_s=0.1)
+    product.rank(8, seed=1)
+    time.sleep(0.15)
+    product.keeper.look()
+    assert [r.trigger for r in product.store.rounds()] == ["waited"]
+
+
+def test_seven_rankings_wait_for_company(tmp_path: Path) -> None:
+    """Below eight, no wait is long enough."""
+    product = Product(tmp_path, longest_wait_s=0.1)
+    product.rank(7, seed=1)
+    time.sleep(0.15)
+    product.keeper.look()
+    assert product.store.rounds() == []
+
+
+def test_a_learner_that_cannot_train_this_model_says_so_and_takes_nothing(tmp_path: Path) -> None:
+    """The round stays queued, and the record says what is missing."""
+    product = Product(tmp_path)
+    product.keeper.missing = "Training needs more memory."
+    product.store.request_round(trigger="operator", stages=None, actor="ada")
+    product.keeper.look()
+    product.keeper.beat()
+    assert product.store.rounds()[0].state == "queued"
+    assert product.store.learner().missing == "Training needs more memory."
+
+
+def test_the_clock_beats_looks_and_knows_the_next_scheduled_run(tmp_path: Path) -> None:
+    """Within seconds of its start it has beaten, taken the open round, and told the cron's hour."""
+    product = Product(tmp_path, schedule="0 3 * * *", tick_s=0.1, lease_s=2.0)
+    product.store.request_round(trigger="operator", stages=None, actor="ada")
+    with ticking(product.keeper):
+        until = time.monotonic() + 60
+        while product.store.rounds()[0].state != "done" and time.monotonic() < until:
+            time.sleep(0.1)
+    assert product.store.rounds()[0].outcome == "needs_feedback"
+    learner = product.store.learner()
+    assert learner.state == "idle"
+    assert learner.next_run_at is not None
+    assert time.localtime(learner.next_run_at).tm_hour == 3
+
+
+def test_a_cron_line_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    """By the scheduler, before anything ticks."""
+    product = Product(tmp_path, schedule="every night")
+    with pytest.raises(ValueError, match="fields"), ticking(product.keeper):
+        pass

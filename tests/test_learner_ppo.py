@@ -1,0 +1,91 @@
+"""PPO on a tiny random policy: the self-tests that find most bugs."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+
+from learner.batching import Group, collate
+from learner.ppo import PPO
+from learner.reward import RewardModel, train
+from learner.settings import PPOSettings, RewardSettings
+from policy.model import Model, load
+from tests.test_learner_reward import made_rankings
+from tests.tiny_models import make_tiny
+
+PROMPTS = [(5, 6, 7), (8, 9), (10, 11, 12, 13), (14,)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny") / "policy"
+    make_tiny(folder, "llama", seed=0)
+    return folder
+
+
+@pytest.fixture
+def policy(folder: Path) -> Model:
+    return load(folder)
+
+
+@pytest.fixture(scope="module")
+def reward(folder: Path) -> RewardModel:
+    """Trained on a person who likes one token."""
+    model = RewardModel.start(folder, seed=1)
+    settings = RewardSettings(learning_rate=3e-3, epochs=6)
+    train(model, made_rankings(120, seed=1), settings, seed=1, report=lambda *_: None)
+    model.normalise_on([r.group for r in made_rankings(20, seed=3)])
+    return model
+
+
+def make_ppo(policy: Model, reward: RewardModel, **changed: object) -> PPO:
+    given = {"steps": 30, "max_tokens": 12, "minibatch": 8, "ptx": 0.0, "learning_rate": 3e-3}
+    settings = PPOSettings.model_validate(given | changed)
+    replay = [Group((5, 6), ((7, 8, 9),))]
+    net = copy.deepcopy(policy.net)
+    return PPO(policy, net, reward, lambda count: replay * count, settings, seed=3)
+
+
+def test_the_first_ratio_is_one(policy: Model, reward: RewardModel) -> None:
+    """The sampler's log-probabilities are the trainer's: nothing has moved yet."""
+    metrics = make_ppo(policy, reward).step(PROMPTS)
+    assert metrics["first_ratio_gap"] < 1e-4
+
+
+def test_at_the_start_the_policy_is_its_reference(policy: Model, reward: RewardModel) -> None:
+    """No KL before the first update, within the arithmetic's noise."""
+    assert abs(make_ppo(policy, reward).step(PROMPTS)["kl"]) < 1e-3
+
+
+def test_reward_rises(policy: Model, reward: RewardModel) -> None:
+    """Thirty steps raise the mean score of fresh replies by half a deviation or more."""
+    ppo = make_ppo(policy, reward, kl_coef=0.0)
+    rewards = [ppo.step(PROMPTS * 4)["reward"] for _ in range(30)]
+    assert sum(rewards[-3:]) > sum(rewards[:3]) + 1.5
+
+
+def test_a_large_kl_coefficient_holds_the_policy(policy: Model, reward: RewardModel) -> None:
+    """Where moving costs more than any reward pays, the policy stays beside its reference."""
+    held = make_ppo(policy, reward, kl_coef=100.0, kl_target=1e9, kl_horizon=10**9)
+    rewards = [held.step(PROMPTS * 4)["reward"] for _ in range(30)]
+    assert sum(rewards[-3:]) < sum(rewards[:3]) + 0.75
+
+
+def test_the_reward_stands_on_the_last_token(policy: Model, reward: RewardModel) -> None:
+    """Everywhere else it is 0; a reply that was cut pays the penalty."""
+    ppo = make_ppo(policy, reward, missing_stop_penalty=1.5)
+    batch = collate([Group((5, 6), ((7,), (8, 9), (10, 11, 12), (13, 14)))])
+    stopped = torch.tensor([True, False, True, False])
+    rewards = ppo._rewards_RL(batch, torch.tensor([0.5, 0.5, 9.0, -9.0]), stopped)
+    # 0.5; 0.5 - 1.5; 9 clipped to 5; -9 clipped to -5, less 1.5.
+    assert rewards.tolist() == [[0.5, 0, 0], [0, -1, 0], [0, 0, 5], [0, -6.5, 0]]
+
+
+def test_supervised_examples_become_likelier_beside_ppo(policy: Model, reward: RewardModel) -> None:
+    """With PTX on, the replayed reply's loss falls."""
+    ppo = make_ppo(policy, reward, ptx=1.0)
+    losses = [ppo.step(PROMPTS)["ptx_loss"] for _ in range(10)]
+    assert losses[-1] < losses[0] - 0.5

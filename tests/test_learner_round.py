@@ -1,0 +1,174 @@
+"""A learning round on a tiny model, with the real record, the real engine and real folders."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from feedback.records import CandidateRecord, GenerationRecord
+from feedback.settings import DatabaseSettings
+from feedback.store import Store
+from learner.keeper import Keeper
+from learner.reward import RankedGroup
+from learner.settings import LearnerSettings, Settings
+from policy.chat import Message
+from policy.versions import Versions
+from tests.test_learner_reward import made_rankings
+from tests.tiny_models import make_tiny
+
+WORDS = "hello fine thank you capital France Paris opposite hot cold Monday red green blue".split()
+SMALL = {
+    "rankings_per_round": 24,
+    "reward": {"learning_rate": 3e-3, "epochs": 6},
+    "ppo": {"steps": 2, "prompts_per_step": 4, "max_tokens": 10, "check_every": 1},
+    "gate": {"regression_prompts": 20, "win_prompts": 20},
+}
+
+
+class Product:
+    """A data folder with a tiny starting model, and people who rank its answers."""
+
+    def __init__(self, folder: Path, **changed: object) -> None:
+        make_tiny(folder / "model", "llama", seed=0)
+        settings = SimpleNamespace(
+            data=folder / "data",
+            model=str(folder / "model"),
+            database=DatabaseSettings(),
+            learner=LearnerSettings.model_validate(SMALL | changed),
+        )
+        settings.data.mkdir()
+        self.store = Store.open(settings.database.resolve(settings.data))
+        self.versions = Versions(settings.data / "versions")
+        manifest = self.versions.install_base(settings.model)
+        self.store.install_base("v0", digest=manifest.digest)
+        self.model = self.versions.load("v0")
+        self.keeper = Keeper(self.store, cast("Settings", settings))
+
+    def rank(self, count: int, seed: int, like: bool = True) -> None:
+        """So many people rank four answers: they like one token, or nothing in particular."""
+        rng = random.Random(seed)
+        for i, ranking in enumerate(made_rankings(count, seed)):
+            text = " ".join(rng.choices(WORDS, k=6))
+            ids = [f"c{seed}-{i}-{j}" for j in range(4)]
+            self.store.record_generation(self._generation(f"{seed}-{i}", text, ids, ranking))
+            ranks = list(ranking.ranks) if like else [rng.randrange(1, 3) for _ in ids]
+            self.store.add_ranking(
+                person="ada", candidates=ids, completion_id=None, ranks=list(ranks)
+            )
+
+    def _generation(
+        self, name: str, text: str, ids: list[str], ranking: RankedGroup
+    ) -> GenerationRecord:
+        return GenerationRecord(
+            id=f"g{name}",
+            conversation_id=f"conversation{name}",
+            person="ada",
+            consented=True,
+            version="v0",
+            digest="digest",
+            messages=(("user", text),),
+            prompt_ids=tuple(self.model.chat.encode([Message("user", text)])),
+            params={},
+            seed=0,
+            template_hash="hash",
+            candidates=tuple(
+                _candidate(*x) for x in zip(range(4), ids, ranking.group.replies, strict=True)
+            ),
+            created_at=0.0,
+        )
+
+
+def _candidate(index: int, id: str, tokens: tuple[int, ...]) -> CandidateRecord:
+    logps = (-1.0,) * len(tokens)
+    return CandidateRecord(id, index, f"{tokens}", tokens, logps, logps, "length")
+
+
+def test_rankings_become_a_version_with_reasons(tmp_path: Path) -> None:
+    """Enough rankings start a round; its version is published, gated and on record."""
+    product = Product(tmp_path)
+    product.rank(90, seed=1)
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.state == "done", round_.error
+    assert round_.outcome in {"promoted", "rejected"}
+    assert round_.rankings == 90
+    assert round_.reward is not None
+    assert round_.reward["cross_validated_low"] > 0.5
+    checks = [reason.check for reason in round_.reasons]
+    assert checks[:5] == ["reward_accuracy", "improve", "integrity", "finite", "canned"]
+    assert product.versions.verify("v1").parent == "v0"
+    assert product.versions.verify("r1").kind == "reward"
+    assert product.store.live().version == ("v1" if round_.outcome == "promoted" else "v0")
+    assert product.store.waiting().count == 0
+    assert product.store.learned_from("v1", "ada").yours == 90
+
+
+def test_noise_needs_feedback(tmp_path: Path) -> None:
+    """Rankings without a preference teach nothing: no policy is trained on them."""
+    product = Product(tmp_path)
+    product.rank(60, seed=2, like=False)
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.outcome == "needs_feedback", round_.error
+    assert not round_.reasons[-1].passed
+    assert product.versions.ids() == ["v0"]
+
+
+def test_too_few_rankings_wait(tmp_path: Path) -> None:
+    """Below the threshold nothing starts; asked for, a round says what is lacking."""
+    product = Product(tmp_path)
+    product.rank(3, seed=3)
+    product.keeper.look()
+    assert product.store.rounds() == []
+    product.store.request_round(trigger="operator", stages=None, actor="ada")
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.outcome == "needs_feedback"
+    assert "it takes 4 of each" in round_.reasons[0].text
+
+
+def test_a_round_that_fails_says_why_and_changes_nothing(tmp_path: Path) -> None:
+    """A regression file that cannot be read fails the round by name; v0 serves, rankings wait."""
+    bad = tmp_path / "regression.jsonl"
+    bad.write_text(json.dumps({"messages": []}) + "\n")
+    product = Product(
+        tmp_path, gate={"regression_file": bad, "regression_prompts": 20, "win_prompts": 20}
+    )
+    product.rank(90, seed=1)
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.state == "failed"
+    assert round_.error is not None
+    assert "regression.jsonl, line 1" in round_.error
+    assert product.store.live().version == "v0"
+    assert product.store.waiting().count == 90
+
+
+def test_a_folder_without_a_row_is_cleared_by_the_next_round(tmp_path: Path) -> None:
+    """A learner killed between publishing and registering leaves v1; the next round removes it."""
+    product = Product(tmp_path)
+    product.versions.publish("v1", product.model, kind="full", parent="v0", round=1)
+    product.store.request_round(trigger="operator", stages=None, actor="ada")
+    product.keeper.look()
+    assert product.versions.ids() == ["v0"]
+
+
+def test_a_cancelled_round_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked to stop while it reads, the round ends cancelled before it trains."""
+    product = Product(tmp_path)
+    product.rank(24, seed=1)
+    training_rankings = product.store.training_rankings
+
+    def cancel_meanwhile() -> object:
+        product.store.cancel_round(1, "ada")
+        return training_rankings()
+
+    monkeypatch.setattr(product.store, "training_rankings", cancel_meanwhile)
+    product.keeper.look()
+    assert product.store.rounds()[0].outcome == "cancelled"
+    assert product.versions.ids() == ["v0"]

@@ -1,0 +1,237 @@
+"""The engine against transformers itself, on tiny random models of every supported shape."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from policy.engine import Completion, Engine, Request, Token, TooLong, TooManyRows, generate
+from policy.model import load
+from policy.sampling import SamplingParams
+from tests.tiny_models import SHAPES, make_tiny
+
+GREEDY = SamplingParams(temperature=0.0, max_tokens=12)
+CONTEXT = 64
+
+
+@pytest.fixture(scope="module", params=sorted(SHAPES))
+def net(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> PreTrainedModel:
+    folder = tmp_path_factory.mktemp("tiny") / request.param
+    return load(make_tiny(folder, request.param)).net
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedModel:
+    folder = tmp_path_factory.mktemp("tiny") / "llama"
+    return load(make_tiny(folder, max_position_embeddings=CONTEXT)).net
+
+
+def prompt(length: int, seed: int = 0) -> tuple[int, ...]:
+    """Random ids, none special."""
+    numbers = random.Random(1000 * seed + length)
+    return tuple(numbers.randrange(4, 400) for _ in range(length))
+
+
+def plain_logps(net: PreTrainedModel, answer: Completion, temperature: float = 1.0) -> list[float]:
+    """The answer's log-probabilities from one forward pass without any cache."""
+    with torch.inference_mode():
+        ids = torch.tensor([answer.prompt + answer.tokens])
+        logits = net(input_ids=ids, use_cache=False).logits[0, len(answer.prompt) - 1 : -1]
+    logps = (logits / temperature).log_softmax(-1)
+    values: list[float] = logps.gather(-1, torch.tensor(answer.tokens)[:, None])[:, 0].tolist()
+    return values
+
+
+def run(engine: Engine) -> list[Token]:
+    """Every token until the engine is idle."""
+    tokens: list[Token] = []
+    while engine.busy:
+        tokens += engine.step()
+    return tokens
+
+
+def answer(tokens: list[Token], request_id: str, index: int = 0) -> list[int]:
+    return [t.id for t in tokens if (t.request_id, t.index) == (request_id, index)]
+
+
+def test_greedy_equals_transformers(net: PreTrainedModel) -> None:
+    """Prompts of unlike length, in a batch that refills as rows leave, get greedy generate()'s
+    tokens one by one."""
+    prompts = [prompt(length) for length in (1, 2, 5, 9, 9, 30, 100, 3)]
+    answers = generate(
+        Engine(net, rows=3), [Request(str(i), p, GREEDY) for i, p in enumerate(prompts)]
+    )
+    for i, p in enumerate(prompts):
+        expected = net.generate(  # type: ignore[operator]
+            torch.tensor([p]), max_new_tokens=12, do_sample=False, eos_token_id=None
+        )
+        assert list(answers[str(i)][0].tokens) == expected[0, len(p) :].tolist()
+
+
+def test_logps_equal_a_plain_forward(net: PreTrainedModel) -> None:
+    """Raw and as-sampled log-probabilities are those of one plain pass, within 1e-5."""
+    requests = [
+        Request(
+            str(i), prompt(length, i), SamplingParams(temperature=t, max_tokens=20, seed=i), n=2
+        )
+        for i, (length, t) in enumerate([(1, 1.0), (7, 0.7), (7, 1.0), (40, 1.5)])
+    ]
+    answers = generate(Engine(net, rows=6), requests)
+    for request in requests:
+        for completion in answers[request.id]:
+            raw = plain_logps(net, completion)
+            sampled = plain_logps(net, completion, request.params.temperature)
+            assert completion.raw_logps == pytest.approx(raw, abs=1e-5)
+            assert completion.logps == pytest.approx(sampled, abs=1e-5)
+
+
+def test_answers_do_not_depend_on_company(llama: PreTrainedModel) -> None:
+    """The same request gives the same tokens alone, among others, and beside a cancelled one."""
+    request = Request("mine", prompt(9), SamplingParams(max_tokens=30, seed=5), n=2)
+    engine = Engine(llama, rows=2)
+    engine.add(request)
+    alone = run(engine)
+    engine = Engine(llama, rows=8)
+    for i in range(4):
+        engine.add(Request(f"other{i}", prompt(5 + 7 * i, i), SamplingParams(max_tokens=9 + i)))
+    together = engine.step()
+    engine.add(request)
+    for _ in range(4):
+        together += engine.step()
+    engine.cancel("other1")
+    together += run(engine)
+    for index in (0, 1):
+        assert answer(together, "mine", index) == answer(alone, "mine", index)
+    assert answer(alone, "mine", 0) != answer(alone, "mine", 1)
+
+
+def test_seed_decides_the_answer(llama: PreTrainedModel) -> None:
+    """One seed, one answer; another seed, another."""
+    requests = [
+        Request(id, prompt(9), SamplingParams(max_tokens=20, seed=seed))
+        for id, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+    answers = generate(Engine(llama), requests)
+    a, b, c = (answers[id][0].tokens for id in "abc")
+    assert a == b != c
+
+
+def test_stop_id_ends_a_row_and_is_kept(llama: PreTrainedModel) -> None:
+    """The stop id is the answer's last token, with its log-probability."""
+    [free] = generate(Engine(llama), [Request("a", prompt(9), GREEDY)])["a"]
+    stop = free.tokens[4]
+    expected = free.tokens[: free.tokens.index(stop) + 1]
+    request = Request("a", prompt(9), GREEDY, stop_ids=frozenset({stop}))
+    [stopped] = generate(Engine(llama), [request])["a"]
+    assert stopped.tokens == expected
+    assert len(stopped.raw_logps) == len(stopped.logps) == len(expected)
+    assert (free.finish, stopped.finish) == ("length", "stop")
+
+
+def test_context_end_finishes_with_length(llama: PreTrainedModel) -> None:
+    """A prompt of 60 in a context of 64 gets four tokens; one of 63 gets one."""
+    many = SamplingParams(max_tokens=100)
+    answers = generate(
+        Engine(llama), [Request("a", prompt(60), many), Request("b", prompt(63), many)]
+    )
+    assert [len(answers[id][0].tokens) for id in ("a", "b")] == [4, 1]
+    assert answers["a"][0].finish == answers["b"][0].finish == "length"
+    assert answers["a"][0].raw_logps == pytest.approx(plain_logps(llama, answers["a"][0]), abs=1e-5)
+
+
+def test_too_long_is_refused_in_openais_words(llama: PreTrainedModel) -> None:
+    """A prompt that leaves no room for a token is refused at once; clients know the sentence."""
+    engine = Engine(llama)
+    with pytest.raises(TooLong) as refusal:
+        engine.add(Request("a", prompt(64), GREEDY))
+    assert str(refusal.value) == (
+        "This model's maximum context length is 64 tokens. However, your messages resulted in "
+        "64 tokens. Please reduce the length of the messages."
+    )
+    with pytest.raises(TooManyRows, match="at most 2 times"):
+        Engine(llama, rows=2).add(Request("a", prompt(4), GREEDY, n=3))
+    with pytest.raises(TooLong):
+        generate(engine, [Request("a", prompt(4), GREEDY), Request("b", prompt(64), GREEDY)])
+    assert not engine.busy
+
+
+def test_rows_fill_in_the_order_of_arrival(llama: PreTrainedModel) -> None:
+    """Three requests of two answers on four rows: the third waits for both rows of another."""
+    engine = Engine(llama, rows=4)
+    for id, tokens in (("a", 2), ("b", 4), ("c", 1)):
+        engine.add(Request(id, prompt(5), SamplingParams(max_tokens=tokens), n=2))
+    seen = [(engine.waiting, engine.running)]
+    while engine.busy:
+        engine.step()
+        seen.append((engine.waiting, engine.running))
+    assert seen == [(3, 0), (1, 4), (1, 2), (0, 2), (0, 0)]
+
+
+def test_cancel_frees_what_it_names(llama: PreTrainedModel) -> None:
+    """One answer, a whole request, a waiting one; the rest runs on undisturbed."""
+    engine = Engine(llama, rows=5)
+    engine.add(Request("a", prompt(9), GREEDY, n=3))
+    engine.add(Request("b", prompt(30), GREEDY, n=2))
+    engine.add(Request("c", prompt(6), GREEDY, n=2))
+    tokens = engine.step()
+    engine.cancel("a", 1)
+    engine.cancel("c", 0)
+    engine.cancel("nobody")
+    assert (engine.running, engine.waiting) == (4, 1)
+    tokens += engine.step()  # c's one answer takes the free row
+    assert (engine.running, engine.waiting) == (5, 0)
+    engine.cancel("b")
+    assert engine.running == 3
+    tokens += run(engine)
+    assert len(answer(tokens, "a", 1)) == 1
+    assert len(answer(tokens, "b", 0)) == 2
+    assert answer(tokens, "c", 0) == []
+    alone = generate(
+        Engine(llama), [Request("a", prompt(9), GREEDY), Request("c", prompt(6), GREEDY)]
+    )
+    assert answer(tokens, "a", 0) == answer(tokens, "a", 2) == list(alone["a"][0].tokens)
+    assert answer(tokens, "c", 1) == list(alone["c"][0].tokens)
+
+
+def test_one_prefill_serves_all_answers(llama: PreTrainedModel) -> None:
+    """Eight answers to one prompt run its 20 positions through the model once."""
+    widths: list[tuple[int, ...]] = []
+    base = llama.base_model
+    hook = base.register_forward_pre_hook(
+        lambda _module, _args, inputs: widths.append(tuple(inputs["input_ids"].shape)),
+        with_kwargs=True,
+    )
+    generate(Engine(llama), [Request("a", prompt(20), SamplingParams(max_tokens=2), n=8)])
+    hook.remove()
+    assert widths == [(1, 19), (8, 1), (8, 1)]
+
+
+def test_weights_may_change_between_generations(tmp_path: Path) -> None:
+    """One engine follows its weights through a training step: no cache outlives an answer."""
+    net = load(make_tiny(tmp_path)).net
+    engine = Engine(net, rows=4)
+    request = Request("a", prompt(9), SamplingParams(max_tokens=20, seed=1), n=4)
+    before = generate(engine, [request])["a"]
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    ids = torch.tensor([before[0].prompt + before[0].tokens])
+    net(input_ids=ids, labels=ids).loss.backward()
+    optimizer.step()
+    after = generate(engine, [request])["a"]
+    assert [a.tokens for a in after] != [b.tokens for b in before]
+    for completion in after:
+        assert completion.raw_logps == pytest.approx(plain_logps(net, completion), abs=1e-5)
+
+
+def test_slots_grow_to_the_context(tmp_path: Path) -> None:
+    """An answer that outgrows the first 256 positions keeps its earlier ones."""
+    net = load(make_tiny(tmp_path, max_position_embeddings=700)).net
+    request = Request("a", prompt(200), SamplingParams(max_tokens=450, seed=3))
+    [long] = generate(Engine(net, rows=2), [request])["a"]
+    assert len(long.tokens) == 450
+    assert long.raw_logps == pytest.approx(plain_logps(net, long), abs=2e-5)

@@ -1,0 +1,73 @@
+"""/livez and /readyz: busy is not dead, dead is not ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.server_running import Running, chat_body, eventually, running, settings_for
+from tests.tiny_models import make_tiny
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Running]:
+    with running(
+        settings_for(tmp_path / "data", make_tiny(tmp_path / "model"), queue=20)
+    ) as server:
+        yield server
+
+
+def test_ready_server_says_what_it_checked(server: Running) -> None:
+    """The model, the database and the decoding, each with a word on it."""
+    answer = server.http.get("/readyz").json()
+    assert (answer["status"], answer["version"], answer["problems"]) == ("ready", "v0", {})
+    assert {name: check["ok"] for name, check in answer["checks"].items()} == {
+        "model": True,
+        "database": True,
+        "decode": True,
+    }
+
+
+def test_busy_server_is_ready_and_full_one_says_so(server: Running) -> None:
+    """Sixty requests of 100 tokens at once, twenty of them taken: the others are told to retry,
+    and meanwhile both probes answer 200."""
+    with ThreadPoolExecutor(60) as pool:
+        asked = [pool.submit(server.chat, max_tokens=100, n=8) for _ in range(60)]
+        eventually(lambda: server.serving.worker.rows > 0)
+        assert server.http.get("/livez").status_code == 200
+        assert server.http.get("/readyz").status_code == 200
+        answers = [request.result() for request in asked]
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert {answer.status_code for answer in answers} == {200, 503}
+    assert all(answer.headers["retry-after"] == "1" for answer in refused)
+    assert {answer.json()["error"]["code"] for answer in refused} == {"server_overloaded"}
+    assert server.serving.in_flight == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_death_of_the_decoding_thread_ends_streams_and_is_seen(server: Running) -> None:
+    """The model raises in the middle of a stream: an error frame, 503 from then on, and whoever
+    runs the process is told to end it."""
+    told: list[str] = []
+    server.serving.failed = told.append
+
+    def explode(_module: object, _args: object) -> None:
+        raise RuntimeError("a broken chip")
+
+    body = chat_body(n=8, max_tokens=200, stream=True)
+    with server.http.stream("POST", "/v1/chat/completions", json=body) as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        net: torch.nn.Module = server.serving.worker._hosted["v0"].engine.net
+        net.register_forward_pre_hook(explode)
+        rest = [line for line in lines if line]
+    assert '"error"' in rest[-1]
+    assert "a broken chip" not in rest[-1]
+    eventually(lambda: bool(told))
+    answer = server.http.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["decode"]["ok"]) == (503, False)
+    assert server.chat().status_code == 503

@@ -1,0 +1,79 @@
+"""What the browser remembers survives, and what is not understood is forgotten."""
+
+from __future__ import annotations
+
+from ui.memory import Answer, Comparison, Conversation, Seen
+
+
+def heard(*texts: str) -> Comparison:
+    return Comparison(answers=[Answer(candidate=f"c-{t}", text=t, done=True) for t in texts])
+
+
+def test_a_conversation_comes_back_as_it_was_kept() -> None:
+    """Turns and an unfinished comparison survive the way through the browser's storage."""
+    conversation = Conversation()
+    conversation.say("Hello")
+    conversation.hear(heard("Hi", "Good day"))
+    assert Conversation.recall(conversation.keep()) == conversation
+
+
+def test_a_value_that_does_not_fit_is_forgotten() -> None:
+    """Whatever another version of the page stored, or a person edited, gives a fresh start."""
+    assert Conversation.recall({"turns": "nonsense"}).turns == []
+    assert Seen.recall(None).version is None
+
+
+def test_a_message_without_an_answer_grows() -> None:
+    """Two messages in a row would be two user turns, which chat templates do not know."""
+    conversation = Conversation()
+    conversation.say("Hello")
+    conversation.say("Anybody there?")
+    assert [turn.text for turn in conversation.turns] == ["Hello\nAnybody there?"]
+
+
+def test_one_answer_is_a_turn() -> None:
+    """A single answer continues the conversation at once."""
+    conversation = Conversation()
+    conversation.say("Hello")
+    assert conversation.hear(heard("Hi")) is None
+    assert [(turn.role, turn.text) for turn in conversation.turns] == [
+        ("user", "Hello"),
+        ("assistant", "Hi"),
+    ]
+
+
+def test_the_chosen_answer_continues_the_conversation() -> None:
+    """After a ranking the model is given the best answer, not the others."""
+    conversation = Conversation()
+    conversation.say("Hello")
+    conversation.hear(heard("Hi", "Good day"))
+    conversation.go_on(1, ranked=True)
+    assert [message.content for message in conversation.messages()] == ["Hello", "Good day"]
+    assert (conversation.turns[-1].candidate, conversation.turns[-1].chosen_of) == ("c-Good day", 2)
+
+
+def test_none_acceptable_leaves_the_message_unanswered() -> None:
+    """The message can be asked again, or taken back into the box."""
+    conversation = Conversation()
+    conversation.say("Hello")
+    conversation.hear(heard("Hi", "Good day"))
+    conversation.go_on(None, ranked=True)
+    assert conversation.unanswered
+    assert conversation.take_back() == "Hello"
+    assert conversation.turns == []
+
+
+def test_stopped_answers_cannot_be_ranked() -> None:
+    """The server keeps no record of answers that nobody waited for."""
+    conversation = Conversation()
+    conversation.say("Hello")
+    assert conversation.hear(heard("H", "Goo"), stopped=True) == "Stopped."
+    assert conversation.unanswered
+
+
+def test_a_single_stopped_answer_is_kept_as_far_as_it_came() -> None:
+    """What people have read stays in the conversation, and says that it was stopped."""
+    conversation = Conversation()
+    conversation.say("Hello")
+    conversation.hear(heard("Good d"), stopped=True)
+    assert (conversation.turns[-1].text, conversation.turns[-1].stopped) == ("Good d", True)
