@@ -72,14 +72,14 @@ def test_weights_name_their_recipe() -> None:
 
 
 def test_greedy_replies_are_right_and_on_topic(answered: Answered) -> None:
-    """The model card says .92 and .70 over 500 prompts; .06 less over 150 allows for chance."""
-    assert answered.greedy.on_topic >= 0.86
-    assert answered.greedy.right >= 0.64
+    """The model card says .90 and .81 over 500 prompts; .06 less over 150 allows for chance."""
+    assert answered.greedy.on_topic >= 0.84
+    assert answered.greedy.right >= 0.75
 
 
 def test_sampled_replies_are_on_topic_and_differ(answered: Answered) -> None:
-    """At temperature 1 the card says .76 on topic; eight samples hold four replies or more."""
-    assert answered.sampled.on_topic >= 0.72
+    """At temperature 1 the card says .87 on topic; eight samples hold four replies or more."""
+    assert answered.sampled.on_topic >= 0.82
     assert answered.sampled.distinct >= 4
 
 

@@ -22,7 +22,7 @@ from policy.builtin.generator import Prompt, prompts
 from policy.builtin.train import WEIGHTS
 from policy.engine import Engine, Request, generate
 from policy.model import Model, load
-from policy.sampling import SamplingParams
+from policy.params import SamplingParams
 
 _MAX_TOKENS = 96
 

@@ -14,7 +14,8 @@ from policy.builtin.skills_talk import own_words
 from policy.builtin.task import Answer, Scene, Skill, Task
 
 _UNTOLD, _RECALLED = 0.1, 0.8  # shares: asked without having told; asked for after having told
-_COINED, _LOWER = 0.3, 0.3  # shares of names that nobody has, and that are typed in lower case
+_COINED = 0.3  # share of words that nobody knows, so that recalling is learned as copying
+_LOWER = 0.3  # share of names that are typed in lower case
 # Values that are also words of the phrases, and so contradict nothing.
 _EVERYDAY = frozenset(("will", "may", "nice", "mark", "grace", "joy", "hope"))
 _NOT_TOLD_CUES = frozenset(("not told me", "not know", "not tell me", "not said", "unknown"))
@@ -63,8 +64,13 @@ class Memory:
         return led(rng.choice(content("memories")["leads"]), rng.choice(self.questions))
 
     def _value(self, rng: Random) -> str:
-        known = not self.is_name or rng.random() < 1 - _COINED
-        return rng.choice(wordlist(self.values)) if known else coin(rng)
+        known = wordlist(self.values)
+        if self.values == "ages" or rng.random() >= _COINED:
+            return rng.choice(known)
+        coined = coin(rng)
+        if coined in wordlist("names"):  # which may be one that is held out
+            return self._value(rng)
+        return coined if known[0][0].isupper() else coined.lower()
 
     def _not_told(self, rng: Random) -> Task:
         """The question without the telling: there is nothing to recall."""

@@ -10,21 +10,20 @@ from policy.builtin.lookup import article
 from policy.builtin.style import words
 from policy.builtin.task import Answer, Scene, Skill, Task
 
-_LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _UNSORTED = ("colour", "season", "month", "subject")  # kinds that nobody asks for by a member
 _AMBIGUOUS = frozenset(("may", "march", "fly", "orange"))  # of two kinds, or an everyday word
-_FIRST_RHYME = 0.6  # share of rhymes that are the first of their family
+_FIRST_RHYME = 0.8  # share of rhymes that are the first of their family
 _RHYMING_TALK = "take say make try write aloud little song same end poems"
 
 
 def skills() -> list[Skill]:
     """The skills of this module with their weights."""
     return [
-        Skill("order", 5.0, _order),
+        Skill("order", 7.0, _order),
         Skill("yes_no", 2.4, _yes_no),
         Skill("kind", 2.4, _kind),
-        Skill("three", 3.0, _three),
-        Skill("rhyme", 2.0, _rhyme),
+        Skill("three", 3.5, _three),
+        Skill("rhyme", 3.5, _rhyme),
         Skill("say", 1.2, _say),
     ]
 
@@ -38,25 +37,18 @@ def _orders() -> list[tuple[str, tuple[str, ...], tuple[str, str]]]:
         ("day", wordlist("days"), ("a week goes by fast", "the week goes round like that")),
         ("month", wordlist("months"), ("a year goes by fast", "the year goes round like that")),
         ("season", wordlist("seasons"), ("a year goes by fast", "nature has its order")),
-        (
-            "letter",
-            _LETTERS,
-            ("say the alphabet aloud and you hear it", "that is the order in the alphabet"),
-        ),
     ]
 
 
 def _order(rng: Random) -> Scene:
     orders = _orders()
-    kind, order, details = rng.choice((*orders[:2], *orders))
-    step = rng.choice((1, 1, -1))
-    first, past = (1, len(order) - 1) if kind == "letter" else (0, len(order))
-    start = rng.randrange(first, past)
+    kind, order, details = rng.choice(orders)
+    step = rng.choice((1, -1))
+    start = rng.randrange(len(order))
     asked, said = order[start], order[(start + step) % len(order)]
     wording = _wording(rng, "after" if step > 0 else "before")
     side = "after" if step > 0 else "before"
     others = [other for other in order if other not in (asked, said)]
-    liked = "do you like that order?" if kind == "letter" else f"which {kind} do you like best?"
     task = Task(
         skill=f"{kind}_order",
         user=wording.replace("{kind}", kind).replace("{x}", asked),
@@ -78,12 +70,12 @@ def _order(rng: Random) -> Scene:
         said=said,
         wrong=others,
         details=details,
-        asks=(liked,),
+        asks=(f"which {kind} do you like best?",),
         answer=Answer(
             frozenset({said.lower()}),
-            frozenset(other.lower() for other in others) - {"a", "i", "may", "march"},
+            frozenset(other.lower() for other in others) - {"may", "march"},
         ),
-        cues=frozenset(entry.lower() for entry in order) - {"a", "i"},
+        cues=frozenset(entry.lower() for entry in order),
         keys=(f"{wording} {asked}",),
     )
     return (task,)

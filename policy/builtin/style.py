@@ -19,13 +19,13 @@ BRIEF_WORDS, MEDIUM_WORDS = 7, 14  # a reply is brief up to the first, long abov
 WRONG_SHARE = 0.12  # of the replies to prompts with a right answer
 
 AXES: Mapping[str, Mapping[str, float]] = {
-    "length": {"brief": 0.34, "medium": 0.36, "long": 0.30},
-    "warmth": {"plain": 0.55, "warm": 0.45},
+    "length": {"brief": 0.30, "medium": 0.37, "long": 0.33},
+    "warmth": {"plain": 0.52, "warm": 0.48},
     "formality": {"casual": 0.33, "neutral": 0.35, "formal": 0.32},
-    "marks": {"standard": 0.42, "lower": 0.28, "excited": 0.30},
-    "asks_back": {"no": 0.56, "yes": 0.44},
-    "takes_up": {"no": 0.54, "yes": 0.46},
-    "form": {"sentence": 0.57, "dashes": 0.22, "numbers": 0.21},
+    "marks": {"standard": 0.38, "lower": 0.31, "excited": 0.31},
+    "asks_back": {"no": 0.51, "yes": 0.49},
+    "takes_up": {"no": 0.50, "yes": 0.50},
+    "form": {"sentence": 0.54, "dashes": 0.23, "numbers": 0.23},
 }
 
 _CONTRACTION = re.compile(
