@@ -39,14 +39,19 @@ def _leave() -> None:
 
 
 def _learn(settings: Settings) -> None:
+    """Tick until stopped. SystemExit with a line, where only other settings would help."""
     from feedback.store import Store
     from learner.keeper import Keeper
     from learner.schedule import ticking
-    from policy.versions import Versions
+    from policy.model import ModelNotFound, UnsupportedModel
+    from policy.versions import CorruptVersion, Versions, WrongModel
 
     settings.data.mkdir(parents=True, exist_ok=True)
     store = Store.open(settings.database.resolve(settings.data))
-    manifest = Versions(settings.data / "versions").install_base(settings.model)
+    try:
+        manifest = Versions(settings.data / "versions").install_base(settings.model)
+    except (UnsupportedModel, WrongModel, CorruptVersion, ModelNotFound) as error:
+        sys.exit(f"the model {settings.model} cannot be trained: {error}")
     store.install_base("v0", digest=manifest.digest)
     keeper = Keeper(store, settings)
     keeper.beat()

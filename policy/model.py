@@ -32,7 +32,7 @@ from transformers import (
 
 from policy.chat import Chat, NoChatTemplate
 from policy.engine import Engine, Request, generate
-from policy.sampling import SamplingParams
+from policy.params import SamplingParams
 
 BUILTIN = Path(__file__).parent / "builtin" / "weights"
 _HUB_FILES = ["*.json", "*.jinja", "*.txt", "tokenizer.model", "model*.safetensors"]
@@ -88,9 +88,7 @@ def load(
     """Loads a folder in eval mode; float32 on a CPU and bfloat16 elsewhere unless `dtype` says
     otherwise. `name` is what errors call it. Raises UnsupportedModel."""
     name = name or str(folder)
-    config = _config(folder, name)
-    for reason in _refusals(config):
-        raise UnsupportedModel(name, reason)
+    config = supported(folder, name)
     net = _net(folder, name, config, dtype or _default_dtype(device))
     net.to(torch.device(device))  # type: ignore[arg-type]
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -104,6 +102,15 @@ def load(
     if not _agrees(net, vocabulary):
         raise UnsupportedModel(name, "its attention does not work on a plain KV cache")
     return Model(net, tokenizer, chat, name, folder, int(config.max_position_embeddings))
+
+
+def supported(folder: Path, name: str) -> PreTrainedConfig:
+    """The config of a folder, as far as it tells of a model that can be served; no weight is read.
+    Raises UnsupportedModel."""
+    config = _config(folder, name)
+    for reason in _refusals(config):
+        raise UnsupportedModel(name, reason)
+    return config
 
 
 def _snapshot(name: str) -> Path:

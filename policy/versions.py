@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from policy.manifest import FileEntry, Manifest, describe, digest, revision, sha256
-from policy.model import Model, ModelNotFound, load, resolve
+from policy.model import Model, ModelNotFound, load, resolve, supported
 
 __all__ = [
     "CorruptVersion",
@@ -142,8 +142,8 @@ class Versions:
 
     def install_base(self, model: str) -> Manifest:
         """Makes `model` this data folder's v0, or checks that it is. The same files under a new
-        name (a moved folder) are the same model. Raises ModelNotFound, WrongModel,
-        CorruptVersion."""
+        name (a moved folder) are the same model. Raises ModelNotFound, UnsupportedModel,
+        WrongModel, CorruptVersion."""
         with self._publishing():
             folder = resolve(model)
             names = {path.name for pattern in _BASE_FILES for path in folder.glob(pattern)}
@@ -162,6 +162,7 @@ class Versions:
                 files=files,
             )
             if "v0" not in self.ids():
+                supported(folder, model)  # a data folder is not bound to what it cannot serve
                 return self._place(asked, lambda folder: None)
             installed = self.read("v0")
             if installed.digest != asked.digest:

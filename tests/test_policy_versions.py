@@ -14,9 +14,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    MambaConfig,
+)
 
-from policy.model import load
+from policy.model import UnsupportedModel, load
 from policy.versions import (
     CorruptVersion,
     Manifest,
@@ -73,6 +78,15 @@ def test_another_model_is_refused_with_both_names(versions: Versions, tmp_path: 
     other = make_tiny(tmp_path / "other", seed=1)
     with pytest.raises(WrongModel, match=rf"made with model .*tiny.* not with .*{other.name}"):
         versions.install_base(str(other))
+
+
+def test_a_model_that_cannot_be_served_binds_no_data_folder(tmp_path: Path) -> None:
+    """It is refused by name, and another model may have the folder."""
+    MambaConfig().save_pretrained(tmp_path / "mamba")
+    versions = Versions(tmp_path / "versions")
+    with pytest.raises(UnsupportedModel, match="mamba keeps a recurrent state"):
+        versions.install_base(str(tmp_path / "mamba"))
+    assert versions.ids() == []
 
 
 def test_published_version_loads_as_a_hugging_face_folder(versions: Versions) -> None:
