@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from policy.engine import Completion, Engine, Request, generate
 from policy.model import Model
-from policy.sampling import SamplingParams
+from policy.params import SamplingParams
 
 Prompt = tuple[int, ...]
 

@@ -9,6 +9,7 @@ They know no model and no cache. Axes: B rows, T positions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,8 +17,9 @@ import torch
 from torch import Tensor
 
 from policy import sampling
-from policy.requests import Request, Token
-from policy.sampling import StackedParams
+from policy.requests import Request, Token, Top
+from policy.sampling import Draw, StackedParams
+from policy.shaping import Shaping
 
 _PREFILL_TOKENS = 4096  # padded tokens in one prefill pass: bounds its memory and its time
 
@@ -30,23 +32,27 @@ class Row:
     index: int
     length: int = field(init=False)
     last: int = field(init=False)
-    steps: int = 0
+    said: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.length = len(self.request.prompt) - 1
         self.last = self.request.prompt[-1]
 
-    def take(self, token: int, logp: float, raw_logp: float, context: int) -> Token:
+    def take(self, token: int, logp: float, raw_logp: float, top: Top, context: int) -> Token:
         """Appends a drawn token. The context is full when one more input would not fit."""
         self.length += 1
-        self.steps += 1
+        self.said.append(token)
         self.last = token
+        params = self.request.params
         finish = None
-        if token in self.request.stop_ids:
+        if math.isnan(raw_logp):
+            finish = "fault"
+        elif token in self.request.stop_ids:
             finish = "stop"
-        elif self.steps >= self.request.params.max_tokens or self.length + 1 >= context:
+        elif len(self.said) >= params.max_tokens or self.length + 1 >= context:
             finish = "length"
-        return Token(self.request.id, self.index, token, logp, raw_logp, finish)
+        top = top[: params.top_logprobs]
+        return Token(self.request.id, self.index, token, logp, raw_logp, finish, top)
 
 
 @dataclass
@@ -58,19 +64,29 @@ class Batch:
     steps_B: Tensor
     keys_B: Tensor
     params: StackedParams
+    shaping: Shaping | None
 
     @classmethod
-    def of(cls, rows: list[Row], device: torch.device) -> Batch:
+    def of(cls, rows: list[Row], vocabulary: int, device: torch.device) -> Batch:
         """Reads the rows' state."""
         columns = (
             [row.last for row in rows],
             [row.length for row in rows],
-            [row.steps for row in rows],
+            [len(row.said) for row in rows],
             [sampling.row_key(row.request.params.seed, row.index) for row in rows],
         )
         ids_B, lengths_B, steps_B, keys_B = torch.tensor(columns, device=device)
         params = sampling.stack([row.request.params for row in rows], device)
-        return cls(ids_B, lengths_B, steps_B, keys_B, params)
+        shaping = Shaping.of(rows, vocabulary, device)
+        return cls(ids_B, lengths_B, steps_B, keys_B, params, shaping)
+
+    def draw(self, logits_BV: Tensor) -> Draw:
+        """Each row's next token, and the batch moves on to it."""
+        shaped_BV = self.shaping.shape(logits_BV, self.steps_B) if self.shaping else None
+        uniforms_B = sampling.uniforms(self.keys_B, self.steps_B)
+        drawn = sampling.draw(logits_BV, uniforms_B, self.params, shaped_BV)
+        self._advance(drawn.ids_B)
+        return drawn
 
     def mask(self, longest: int, dtype: torch.dtype) -> Tensor:
         """Additive [B, 1, 1, T]: a row sees its own positions 0..length, -inf hides the rest."""
@@ -79,11 +95,13 @@ class Batch:
         zeros_BT = torch.zeros(hidden_BT.shape, dtype=dtype, device=hidden_BT.device)
         return zeros_BT.masked_fill_(hidden_BT, -torch.inf)[:, None, None]
 
-    def advance(self, ids_B: Tensor) -> None:
+    def _advance(self, ids_B: Tensor) -> None:
         """What `Row.take` does, for all rows at once."""
         self.ids_B = ids_B
         self.lengths_B += 1
         self.steps_B += 1
+        if self.shaping:
+            self.shaping.advance(ids_B)
 
 
 def prefill_groups(rows: list[Row], slots: list[int]) -> Iterator[list[int]]:

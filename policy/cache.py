@@ -56,6 +56,11 @@ class SlotCache(Cache):
         for slots in (*self._keys, *self._values):
             slots[first:last, :, :length] = slots[source, :, :length]
 
+    def clear(self, slot: int) -> None:
+        """Forgets a slot that may hold NaN: hidden by the mask it would spoil the next row."""
+        for slots in (*self._keys, *self._values):
+            slots[slot].zero_()
+
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:

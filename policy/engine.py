@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from policy import sampling
 from policy.batch import Batch, Row, prefill_groups
 from policy.cache import SlotCache
 from policy.requests import Completion, Request, Token, TooLong, TooManyRows
@@ -89,6 +88,9 @@ class Engine:
         if not self._running:
             return []
         tokens = self._decode()
+        for slot, token in enumerate(tokens):
+            if token.finish == "fault":
+                self._cache.clear(slot)
         self._leave(slot for slot, token in enumerate(tokens) if token.finish)
         return tokens
 
@@ -127,7 +129,7 @@ class Engine:
 
     def _decode(self) -> list[Token]:
         """One forward pass over all rows, and one draw for each."""
-        batch = self._batch = self._batch or Batch.of(self._running, self.net.device)
+        batch = self._batch = self._batch or self._batched()
         longest = max(row.length for row in self._running)
         self._cache.decode(batch.lengths_B, longest)
         logits_BV = self.net(
@@ -137,14 +139,13 @@ class Engine:
             past_key_values=self._cache,
             use_cache=True,
         ).logits[:, -1]
-        uniforms_B = sampling.uniforms(batch.keys_B, batch.steps_B)
-        drawn = sampling.draw(logits_BV, uniforms_B, batch.params)
-        batch.advance(drawn.ids_B)
-        columns = (drawn.ids_B.tolist(), drawn.logps_B.tolist(), drawn.raw_logps_B.tolist())
-        return [
-            row.take(token, logp, raw_logp, self.context)
-            for row, token, logp, raw_logp in zip(self._running, *columns, strict=True)
-        ]
+        drawn = batch.draw(logits_BV)
+        columns = (drawn.ids_B, drawn.logps_B, drawn.raw_logps_B)
+        rows = zip(self._running, *(c.tolist() for c in columns), drawn.tops(), strict=True)
+        return [row.take(*found, self.context) for row, *found in rows]
+
+    def _batched(self) -> Batch:
+        return Batch.of(self._running, int(self.net.config.vocab_size), self.net.device)
 
     def _leave(self, slots: Iterable[int]) -> None:
         """Frees these slots; from the highest down, the last row moves into each."""

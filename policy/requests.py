@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from policy.sampling import SamplingParams
+from policy.params import SamplingParams
+
+Top = tuple[tuple[int, float], ...]
+"""Likeliest tokens with their log-probabilities under softmax(z), the likeliest first."""
 
 
 class TooLong(ValueError):
@@ -46,7 +49,8 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Token:
     """One token of one answer. `logp` is as sampled (0 where greedy), `raw_logp` under softmax(z);
-    `finish` is "stop" or "length" on an answer's last token. A stop id is a token like others."""
+    `finish` is "stop" or "length" on an answer's last token, or "fault" where the model gave no
+    number. A stop id is a token like others."""
 
     request_id: str
     index: int
@@ -54,6 +58,7 @@ class Token:
     logp: float
     raw_logp: float
     finish: str | None
+    top: Top = ()
 
 
 @dataclass(frozen=True)

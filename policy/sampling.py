@@ -1,8 +1,8 @@
 """From logits to a drawn token, as pure tensor functions.
 
-1. The sampled distribution is softmax(z / temperature), cut to the top_k most likely tokens, then
-   to the smallest set whose probability reaches top_p, and renormalised: the order vLLM and
-   transformers use.
+1. The sampled distribution is softmax(z / temperature), without the tokens less likely than min_p
+   of the likeliest, cut to the top_k most likely, then to the smallest set whose probability
+   reaches top_p, and renormalised: vLLM's order. `policy.shaping` may have changed z before.
 2. A token is drawn by inverting that distribution's cumulative sum at one uniform number per row,
    so a row's draw depends on its own number alone, never on the batch around it.
 3. The numbers are counter-based: `uniforms(key, step)` is a hash, with no state to carry or lose.
@@ -18,28 +18,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from policy.params import SamplingParams
+
+__all__ = [
+    "Draw",
+    "SamplingParams",
+    "StackedParams",
+    "cut",
+    "draw",
+    "invert",
+    "row_key",
+    "stack",
+    "uniforms",
+]
+
 _WORD = 1 << 64
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIX_1 = 0xBF58476D1CE4E5B9
 _MIX_2 = 0x94D049BB133111EB
-
-
-@dataclass(frozen=True)
-class SamplingParams:
-    """How one request's tokens are drawn. `temperature` 0 is greedy; `top_p` 1 and `top_k` 0 cut
-    nothing. Bounds are the caller's to check and to explain; here they are only asserted."""
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-    top_k: int = 0
-    max_tokens: int = 256
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        assert self.temperature >= 0, "temperature is 0 or more"
-        assert 0 < self.top_p <= 1, "top_p is above 0 and at most 1"
-        assert self.top_k >= 0, "top_k is 0 or more"
-        assert self.max_tokens >= 1, "max_tokens is 1 or more"
 
 
 @dataclass(frozen=True)
@@ -49,21 +45,33 @@ class StackedParams:
     temperature_B: Tensor  # greedy rows hold 1, so that dividing by it is harmless
     top_p_B: Tensor  # rows that cut nothing hold 2, since a rounded sum may reach 1 too early
     top_k_B: Tensor
+    min_p_B: Tensor
     greedy_B: Tensor
     any_tempered: bool
     any_cut: bool
     any_greedy: bool
     all_greedy: bool
+    top: int  # the most likely tokens that any row wants to know of
 
 
 @dataclass(frozen=True)
 class Draw:
     """`logps_B`: under the distribution that was drawn from (0 where greedy: there it is the only
-    token). `raw_logps_B`: under softmax(z), whatever the parameters."""
+    token). `raw_logps_B`: under softmax(z), whatever the parameters; NaN where z holds one.
+    `top_ids_BK` and `top_logps_BK`: the likeliest tokens under softmax(z), None if nobody asked."""
 
     ids_B: Tensor
     logps_B: Tensor
     raw_logps_B: Tensor
+    top_ids_BK: Tensor | None = None
+    top_logps_BK: Tensor | None = None
+
+    def tops(self) -> list[tuple[tuple[int, float], ...]]:
+        """Each row's likeliest tokens with their log-probabilities, the likeliest first."""
+        if self.top_ids_BK is None or self.top_logps_BK is None:
+            return [()] * len(self.ids_B)
+        columns = zip(self.top_ids_BK.tolist(), self.top_logps_BK.tolist(), strict=True)
+        return [tuple(zip(ids, logps, strict=True)) for ids, logps in columns]
 
 
 def stack(params: Sequence[SamplingParams], device: torch.device) -> StackedParams:
@@ -77,43 +85,65 @@ def stack(params: Sequence[SamplingParams], device: torch.device) -> StackedPara
         temperature_B=column([p.temperature or 1.0 for p in params], torch.float32),
         top_p_B=column([p.top_p if p.top_p < 1 else 2.0 for p in params], torch.float32),
         top_k_B=column([p.top_k or torch.iinfo(torch.int64).max for p in params], torch.int64),
+        min_p_B=column([p.min_p for p in params], torch.float32),
         greedy_B=column(list(greedy), torch.bool),
         any_tempered=any(p.temperature not in (0, 1) for p in params),
-        any_cut=any(p.top_p < 1 or p.top_k for p in params),
+        any_cut=any(p.top_p < 1 or p.top_k or p.min_p for p in params),
         any_greedy=any(greedy),
         all_greedy=all(greedy),
+        top=max((p.top_logprobs for p in params), default=0),
     )
 
 
-def draw(logits_BV: Tensor, uniforms_B: Tensor, params: StackedParams) -> Draw:
-    """One token per row; `uniforms_B` in [0, 1), float64."""
-    logits_BV = logits_BV.float()
-    raw_BV = logits_BV.log_softmax(-1)
+def draw(
+    logits_BV: Tensor,
+    uniforms_B: Tensor,
+    params: StackedParams,
+    shaped_BV: Tensor | None = None,
+) -> Draw:
+    """One token per row; `uniforms_B` in [0, 1), float64. `shaped_BV`: what to draw from, where it
+    is not the logits themselves."""
+    raw_BV = logits_BV.float().log_softmax(-1)
+    z_BV = logits_BV.float() if shaped_BV is None else shaped_BV
+    ids_B, logps_B = _drawn(z_BV, raw_BV if shaped_BV is None else None, uniforms_B, params)
+    raw_B = _at(raw_BV, ids_B)
+    if not params.top:
+        return Draw(ids_B, logps_B, raw_B)
+    top = raw_BV.topk(min(params.top, raw_BV.shape[-1]))
+    return Draw(ids_B, logps_B, raw_B, top.indices, top.values)
+
+
+def _drawn(
+    z_BV: Tensor, logps_BV: Tensor | None, uniforms_B: Tensor, params: StackedParams
+) -> tuple[Tensor, Tensor]:
+    """Ids, and their log-probabilities as sampled; `logps_BV` is log softmax(z) if known."""
+    best_B = z_BV.argmax(-1)
     if params.all_greedy:
-        ids_B = logits_BV.argmax(-1)
-        raw_B = _at(raw_BV, ids_B)
-        return Draw(ids_B, torch.zeros_like(raw_B), raw_B)
-    sampled_BV = raw_BV
+        return best_B, torch.zeros_like(uniforms_B, dtype=torch.float32)
     if params.any_tempered:
-        sampled_BV = (logits_BV / params.temperature_B[:, None]).log_softmax(-1)
+        logps_BV = (z_BV / params.temperature_B[:, None]).log_softmax(-1)
+    elif logps_BV is None:
+        logps_BV = z_BV.log_softmax(-1)
     if params.any_cut:
-        sampled_BV = cut(sampled_BV, params.top_p_B, params.top_k_B).log_softmax(-1)
-    ids_B = invert(sampled_BV, uniforms_B)
+        logps_BV = cut(logps_BV, params).log_softmax(-1)
+    ids_B = invert(logps_BV, uniforms_B)
     if params.any_greedy:
-        ids_B = torch.where(params.greedy_B, logits_BV.argmax(-1), ids_B)
-    logps_B = _at(sampled_BV, ids_B).masked_fill(params.greedy_B, 0.0)
-    return Draw(ids_B, logps_B, _at(raw_BV, ids_B))
+        ids_B = torch.where(params.greedy_B, best_B, ids_B)
+    return ids_B, _at(logps_BV, ids_B).masked_fill(params.greedy_B, 0.0)
 
 
-def cut(logps_BV: Tensor, top_p_B: Tensor, top_k_B: Tensor) -> Tensor:
-    """-inf for every token outside top_k, then outside top_p of what is left. A token stays while
-    the more likely ones hold less than top_p, so at least one always does."""
+def cut(logps_BV: Tensor, params: StackedParams) -> Tensor:
+    """-inf for every token below min_p of the likeliest, then outside top_k, then outside top_p of
+    what is left. A token stays while the more likely ones hold less than top_p, so at least one
+    always does."""
+    least_B1 = logps_BV.amax(-1, keepdim=True) + params.min_p_B[:, None].log()
+    logps_BV = logps_BV.masked_fill(logps_BV < least_B1, -torch.inf)
     sorted_BV, order_BV = logps_BV.sort(dim=-1, descending=True, stable=True)
     rank_V = torch.arange(logps_BV.shape[-1], device=logps_BV.device)
-    outside_BV = rank_V >= top_k_B[:, None]
+    outside_BV = rank_V >= params.top_k_B[:, None]
     probs_BV = sorted_BV.masked_fill(outside_BV, -torch.inf).softmax(-1)
     above_BV = probs_BV.cumsum(-1) - probs_BV
-    outside_BV = outside_BV | (above_BV >= top_p_B[:, None])
+    outside_BV = outside_BV | (above_BV >= params.top_p_B[:, None])
     return logps_BV.masked_fill(
         torch.zeros_like(outside_BV).scatter(-1, order_BV, outside_BV), -torch.inf
     )
@@ -121,10 +151,11 @@ def cut(logps_BV: Tensor, top_p_B: Tensor, top_k_B: Tensor) -> Tensor:
 
 def invert(logps_BV: Tensor, uniforms_B: Tensor) -> Tensor:
     """The first token whose cumulative probability exceeds the row's number; summed in float64, so
-    that a token of probability zero is never drawn."""
+    that a token of probability zero is never drawn. Where all is NaN: the last one."""
     cumulative_BV = logps_BV.exp().cumsum(-1, dtype=torch.float64)
     target_B1 = (uniforms_B * cumulative_BV[:, -1]).unsqueeze(-1)
-    return torch.searchsorted(cumulative_BV, target_B1, right=True).squeeze(-1)
+    found_B = torch.searchsorted(cumulative_BV, target_B1, right=True).squeeze(-1)
+    return found_B.clamp(max=logps_BV.shape[-1] - 1)
 
 
 def row_key(seed: int, index: int) -> int:

@@ -9,6 +9,8 @@ from uuid import uuid4
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from policy.params import SamplingParams
+
 from . import access
 from .errors import ApiError
 from .generation import Ask, Generation, derived_conversation
@@ -86,16 +88,34 @@ def ask_of(body: ChatRequest, serving: Serving) -> Ask:
         messages=messages,
         n=body.choices,
         max_tokens=body.longest,
-        temperature=1.0 if body.temperature is None else body.temperature,
-        top_p=1.0 if body.top_p is None else max(body.top_p, LEAST_TOP_P),
-        seed=secrets.randbits(53) if body.seed is None else body.seed,
+        sampling=sampling_of(body),
         stops=body.stops,
+        stop_ids=frozenset(body.stop_token_ids or ()),
+        ignore_eos=bool(body.ignore_eos),
         person=person,
         # OpenAI's `store: false` says that the answer is not to be used; it is kept but never
         # learned from.
         consented=body.store is not False,
         conversation_id=conversation or derived_conversation(person, messages),
     )
+
+
+def sampling_of(body: ChatRequest) -> SamplingParams:
+    """How the tokens are drawn; nulls are what leaves the distribution as it is."""
+    given: dict[str, Any] = {
+        "temperature": body.temperature,
+        "top_p": None if body.top_p is None else max(body.top_p, LEAST_TOP_P),
+        "top_k": None if body.top_k == -1 else body.top_k,
+        "min_p": body.min_p,
+        "presence_penalty": body.presence_penalty,
+        "frequency_penalty": body.frequency_penalty,
+        "repetition_penalty": body.repetition_penalty,
+        "logit_bias": body.biases,
+        "min_tokens": body.min_tokens,
+        "top_logprobs": body.top_logprobs,
+        "seed": secrets.randbits(53) if body.seed is None else body.seed,
+    }
+    return SamplingParams(**{name: value for name, value in given.items() if value is not None})
 
 
 async def whole(generation: Generation, body: ChatRequest) -> Response:

@@ -11,12 +11,13 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from feedback.records import CandidateRecord, GenerationRecord
+from policy.params import SamplingParams
 
-from .errors import ApiError, too_long
+from .errors import ApiError, refused, too_long
 from .jobs import Event, Fault, Job, Piece
 
 if TYPE_CHECKING:
@@ -26,30 +27,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ask:
-    """What a person asked for, every default filled in but the bound on the answer's tokens."""
+    """What a person asked for, every default filled in but the bound on the answer's tokens, which
+    `sampling` leaves open: it is `max_tokens`, or what there is room for."""
 
     id: str
     model: str
     messages: tuple[tuple[str, str], ...]
     n: int
     max_tokens: int | None
-    temperature: float
-    top_p: float
-    seed: int
+    sampling: SamplingParams
     stops: tuple[str, ...]
+    stop_ids: frozenset[int]
+    ignore_eos: bool
     person: str
     consented: bool
     conversation_id: str
 
     @property
     def params(self) -> dict[str, Any]:
-        """The sampling parameters, as they are kept with the record."""
+        """The sampling parameters but the seed, as they are kept with the record."""
+        sampling = asdict(self.sampling)
+        del sampling["seed"]
         return {
             "n": self.n,
+            **sampling,
             "max_tokens": self.max_tokens,
-            "temperature": self.temperature,
-            "top_p": self.top_p,
             "stop": list(self.stops),
+            "stop_token_ids": sorted(self.stop_ids),
+            "ignore_eos": self.ignore_eos,
         }
 
 
@@ -142,21 +147,30 @@ class Generation:
         self.max_tokens = ask.max_tokens or min(self._serving.settings.server.max_tokens, room)
         if self.max_tokens > room or room < 1:
             raise too_long(resident.context, len(self.prompt), max(self.max_tokens, 1))
+        self._check_ids(resident.vocabulary)
         self._serving.worker.submit(
             Job(
                 id=ask.id,
                 version=resident.id,
                 prompt=self.prompt,
                 n=ask.n,
-                max_tokens=self.max_tokens,
-                temperature=ask.temperature,
-                top_p=ask.top_p,
-                seed=ask.seed,
+                params=replace(ask.sampling, max_tokens=self.max_tokens),
                 stops=ask.stops,
+                stop_ids=ask.stop_ids,
+                ignore_eos=ask.ignore_eos,
             ),
             self._mailbox,
         )
         self._left_over = await self._take()
+
+    def _check_ids(self, vocabulary: int) -> None:
+        """Raises ApiError for a token that this version does not have."""
+        for id, _ in self.ask.sampling.logit_bias:
+            if not 0 <= id < vocabulary:
+                raise refused("logit_bias", id, f"is no token of this model's {vocabulary}")
+        for id in self.ask.stop_ids:
+            if not 0 <= id < vocabulary:
+                raise refused("stop_token_ids", id, f"is no token of this model's {vocabulary}")
 
     async def pieces(self) -> AsyncIterator[list[Piece]]:
         """What was written, as it comes, to the last piece of the last answer. Raises ApiError on a
@@ -212,7 +226,7 @@ class Generation:
             messages=self.ask.messages,
             prompt_ids=self.prompt,
             params={**self.ask.params, "max_tokens": self.max_tokens},
-            seed=self.ask.seed,
+            seed=self.ask.sampling.seed,
             template_hash=self._resident.template_hash,
             candidates=tuple(map(self._candidate, self.choices, self.candidate_ids)),
             created_at=self.created_at,

@@ -12,7 +12,7 @@ import torch
 from policy.chat import Message
 from policy.engine import Request, generate
 from policy.model import Model
-from policy.sampling import SamplingParams
+from policy.params import SamplingParams
 
 from .worker import Hosted
 
@@ -34,6 +34,7 @@ class Resident:
         self.context = model.context
         self.template_hash = model.chat.template_hash
         self.stop_ids = model.chat.stop_ids
+        self.vocabulary = int(model.net.config.vocab_size)
         self.readers = 0
         self.used_at = time.monotonic()
         self._chat = model.chat

@@ -69,7 +69,12 @@ def logprobs(
         return None
     return {
         "content": [
-            token_logprob(generation.token_text(piece.token), piece.raw_logp)
+            {
+                **token_logprob(generation.token_text(piece.token), piece.raw_logp),
+                "top_logprobs": [
+                    token_logprob(generation.token_text(token), logp) for token, logp in piece.top
+                ],
+            }
             for piece in pieces
             if not generation.is_stop(piece.token)
         ],
@@ -83,7 +88,6 @@ def token_logprob(text: str, logp: float) -> dict[str, Any]:
         "token": text,
         "logprob": logp,
         "bytes": list(text.encode()) if whole_characters else None,
-        "top_logprobs": [],
     }
 
 

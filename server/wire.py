@@ -23,6 +23,8 @@ from .settings import ServerSettings
 
 MAX_MESSAGES = 1024
 MAX_STOPS = 4
+MAX_STOP_IDS = 64
+MAX_BIASES = 300
 MAX_STOP_CHARACTERS = 256
 INT64 = 2**63
 
@@ -113,7 +115,16 @@ class ChatRequest(Wire):
     store: bool | None = None
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
-    logit_bias: dict[str, float] | None = None
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = Field(
+        None, max_length=MAX_BIASES
+    )
+    # What vLLM takes beside OpenAI's.
+    top_k: int | None = Field(None, ge=-1)
+    min_p: float | None = Field(None, ge=0, le=1)
+    repetition_penalty: float | None = Field(None, gt=0, le=10)
+    min_tokens: int | None = Field(None, ge=0)
+    stop_token_ids: list[int] | None = Field(None, max_length=MAX_STOP_IDS)
+    ignore_eos: bool | None = None
     response_format: dict[str, Any] | None = None
     tools: list[Any] | None = None
     functions: list[Any] | None = None
@@ -127,6 +138,14 @@ class ChatRequest(Wire):
         if any(not 1 <= len(text) <= MAX_STOP_CHARACTERS for text in stop or ()):
             raise ValueError(f"a stop sequence has 1 to {MAX_STOP_CHARACTERS} characters")
         return stop
+
+    @field_validator("logit_bias")
+    @classmethod
+    def _biases_are_for_tokens(cls, bias: dict[str, float] | None) -> dict[str, float] | None:
+        for id in bias or ():
+            if not (id.isascii() and id.isdigit() and len(id) < 10):
+                raise ValueError(f"{id!r} is no token id")
+        return bias
 
     @field_validator("metadata")
     @classmethod
@@ -152,6 +171,10 @@ class ChatRequest(Wire):
         return tuple(self.stop or ())
 
     @property
+    def biases(self) -> tuple[tuple[int, float], ...]:
+        return tuple((int(id), value) for id, value in (self.logit_bias or {}).items())
+
+    @property
     def wants_usage(self) -> bool:
         return bool(self.stream_options and self.stream_options.include_usage)
 
@@ -161,10 +184,6 @@ class ChatRequest(Wire):
         was done."""
         plain_format = (self.response_format or {}).get("type", "text") == "text"
         given = {
-            "top_logprobs": self.top_logprobs,
-            "presence_penalty": self.presence_penalty,
-            "frequency_penalty": self.frequency_penalty,
-            "logit_bias": self.logit_bias,
             "response_format": None if plain_format else self.response_format,
             "tools": self.tools,
             "functions": self.functions,
@@ -179,6 +198,11 @@ class ChatRequest(Wire):
         if self.longest is not None and self.longest > settings.max_tokens:
             name = "max_completion_tokens" if self.max_completion_tokens else "max_tokens"
             raise refused(name, self.longest, f"is above the bound of {settings.max_tokens}")
+        if self.top_logprobs and not self.logprobs:
+            raise refused("top_logprobs", self.top_logprobs, "needs 'logprobs' to be true")
+        least = self.min_tokens or 0
+        if least > (self.longest or settings.max_tokens):
+            raise refused("min_tokens", least, "is above the bound on the answer's tokens")
         for param in self.unsupported:
             message = f"'{param}' is not supported by this server."
             raise ApiError(400, message, param=param, code="unsupported_parameter")

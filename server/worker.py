@@ -17,7 +17,6 @@ from functools import partial
 
 from policy.chat import Chat
 from policy.engine import Engine, Request, Token
-from policy.sampling import SamplingParams
 
 from .jobs import Event, Fault, Job, Mailbox, Piece
 from .writing import Writer
@@ -25,6 +24,7 @@ from .writing import Writer
 Deliver = Callable[[list[tuple[Mailbox, Event]]], None]
 IDLE_S = 1.0
 STOPPED = Fault("The model has stopped.", passing=True)
+NO_NUMBER = Fault("The model's probabilities for this answer are no numbers.")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Running:
     def __init__(self, job: Job, mailbox: Mailbox, chat: Chat) -> None:
         self.version = job.version
         self.mailbox = mailbox
+        self.stop_ids = job.stop_ids
         self.writers = {i: Writer(chat.detokenizer(), job.stops) for i in range(job.n)}
 
 
@@ -145,7 +146,12 @@ class Worker(threading.Thread):
         writer = running.writers.get(token.index) if running else None
         if running is None or writer is None:
             return []
-        text, finish = writer.push(token.id), token.finish
+        if token.finish == "fault":
+            self._cancel(token.request_id)
+            return [(running.mailbox, NO_NUMBER)]
+        finish = token.finish
+        # A stop id that the request named is an ordinary word, and ends the text before it.
+        text = "" if token.id in running.stop_ids else writer.push(token.id)
         if finish is not None:
             text += writer.finish()
         if writer.stopped:
@@ -154,7 +160,8 @@ class Worker(threading.Thread):
             finish = "stop"
         if finish is not None:
             self._end_answer(token.request_id, token.index)
-        piece = Piece(token.index, token.id, text, token.logp, token.raw_logp, finish)
+        numbers = (token.logp, token.raw_logp)
+        piece = Piece(token.index, token.id, text, *numbers, finish, token.top)
         return [(running.mailbox, piece)]
 
     def _end_answer(self, job_id: str, index: int) -> None:
@@ -167,13 +174,8 @@ class Worker(threading.Thread):
             self._deliver([(mailbox, STOPPED)])
             return
         hosted = self._hosted[job.version]
-        params = SamplingParams(
-            temperature=job.temperature,
-            top_p=job.top_p,
-            max_tokens=job.max_tokens,
-            seed=job.seed,
-        )
-        request = Request(job.id, job.prompt, params, job.n, hosted.chat.stop_ids)
+        stop_ids = job.stop_ids if job.ignore_eos else job.stop_ids | hosted.chat.stop_ids
+        request = Request(job.id, job.prompt, job.params, job.n, stop_ids)
         hosted.engine.add(request)
         self._running[job.id] = Running(job, mailbox, hosted.chat)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from transformers import PreTrainedModel
 
 from policy.engine import Completion, Engine, Request, Token, TooLong, TooManyRows, generate
 from policy.model import load
-from policy.sampling import SamplingParams
+from policy.params import SamplingParams
 from tests.tiny_models import SHAPES, make_tiny
 
 GREEDY = SamplingParams(temperature=0.0, max_tokens=12)
@@ -60,6 +61,10 @@ def answer(tokens: list[Token], request_id: str, index: int = 0) -> list[int]:
     return [t.id for t in tokens if (t.request_id, t.index) == (request_id, index)]
 
 
+def said(answers: dict[str, list[Completion]], request_id: str) -> list[tuple[int, ...]]:
+    return [completion.tokens for completion in answers[request_id]]
+
+
 def test_greedy_equals_transformers(net: PreTrainedModel) -> None:
     """Prompts of unlike length, in a batch that refills as rows leave, get greedy generate()'s
     tokens one by one."""
@@ -89,6 +94,57 @@ def test_logps_equal_a_plain_forward(net: PreTrainedModel) -> None:
             sampled = plain_logps(net, completion, request.params.temperature)
             assert completion.raw_logps == pytest.approx(raw, abs=1e-5)
             assert completion.logps == pytest.approx(sampled, abs=1e-5)
+
+
+def test_wishes_do_not_reach_the_neighbours(llama: PreTrainedModel) -> None:
+    """Penalties, biases and top log-probabilities give the same tokens alone and in a batch, where
+    rows with and without them come and go."""
+    wishes = [
+        SamplingParams(max_tokens=20, seed=1, frequency_penalty=1.5, presence_penalty=0.5),
+        SamplingParams(max_tokens=9, seed=2),
+        SamplingParams(max_tokens=15, seed=3, repetition_penalty=1.8, logit_bias=((7, 4.0),)),
+        SamplingParams(max_tokens=12, seed=4, min_p=0.2, top_logprobs=3),
+    ]
+    requests = [Request(str(i), prompt(4 + 3 * i, i), p, n=2) for i, p in enumerate(wishes)]
+    together = generate(Engine(llama, rows=5), requests)
+    for request in requests:
+        alone = generate(Engine(llama, rows=2), [request])
+        assert said(alone, request.id) == said(together, request.id)
+
+
+def test_greedy_penalties_equal_transformers(llama: PreTrainedModel) -> None:
+    """The repetition penalty, token for token."""
+    asked = SamplingParams(temperature=0.0, max_tokens=12, repetition_penalty=1.3)
+    answers = generate(Engine(llama, rows=1), [Request("r", prompt(9), asked)])
+    expected = llama.generate(  # type: ignore[operator]
+        torch.tensor([prompt(9)]),
+        max_new_tokens=12,
+        do_sample=False,
+        eos_token_id=None,
+        repetition_penalty=1.3,
+    )
+    assert list(answers["r"][0].tokens) == expected[0, 9:].tolist()
+
+
+def test_no_number_fails_that_request_alone(llama: PreTrainedModel) -> None:
+    """A prompt that holds one certain token makes the model lose its numbers; its neighbour's
+    answer, and the next one in its slot, are what they are alone."""
+    poison, healthy = (5, 399, 6), Request("healthy", prompt(9), SamplingParams(max_tokens=8))
+    alone = said(generate(Engine(llama, rows=1), [healthy]), "healthy")
+
+    def poisoned(_module: object, inputs: tuple[torch.Tensor], output: torch.Tensor) -> object:
+        return output.masked_fill((inputs[0] == 399)[..., None], torch.nan)
+
+    hook = llama.get_input_embeddings().register_forward_hook(poisoned)
+    try:
+        engine = Engine(llama, rows=2)
+        both = generate(engine, [Request("sick", poison, GREEDY), healthy])
+    finally:
+        hook.remove()
+    assert both["sick"][0].finish == "fault"
+    assert len(both["sick"][0].tokens) == 1
+    assert said(both, "healthy") == alone
+    assert said(generate(engine, [replace(healthy, n=2)]), "healthy")[0] == alone[0]
 
 
 def test_answers_do_not_depend_on_company(llama: PreTrainedModel) -> None:

@@ -61,15 +61,40 @@ def test_top_k_renormalises() -> None:
 def test_top_p_keeps_the_smallest_sufficient_set(top_p: float, kept: int) -> None:
     """A token is kept while the ones above it hold less than top_p: .5, then .8."""
     params = stack([SamplingParams(top_p=top_p)], torch.device("cpu"))
-    left = cut(LOGITS[None], params.top_p_B, params.top_k_B)
+    left = cut(LOGITS[None], params)
     assert left.isfinite().tolist() == [[True] * kept + [False] * (3 - kept)]
 
 
 def test_top_p_counts_what_top_k_left() -> None:
     """top_k 2 leaves .625 and .375: top_p .6 then keeps one token, though .5 alone is below .6."""
     params = stack([SamplingParams(top_p=0.6, top_k=2)], torch.device("cpu"))
-    left = cut(LOGITS[None], params.top_p_B, params.top_k_B)
+    left = cut(LOGITS[None], params)
     assert left.isfinite().tolist() == [[True, False, False]]
+
+
+@pytest.mark.parametrize(("min_p", "kept"), [(0.0, 3), (0.39, 3), (0.41, 2), (0.59, 2), (0.61, 1)])
+def test_min_p_is_measured_by_the_likeliest(min_p: float, kept: int) -> None:
+    """.3 and .2 are .6 and .4 of .5."""
+    left = cut(LOGITS[None], stack([SamplingParams(min_p=min_p)], torch.device("cpu")))
+    assert left.isfinite().tolist() == [[True] * kept + [False] * (3 - kept)]
+
+
+def test_likeliest_tokens_are_the_raw_models() -> None:
+    """Two were asked for: .5 and .3, whatever the temperature."""
+    asked = stack([SamplingParams(temperature=0.1, top_logprobs=2)], torch.device("cpu"))
+    (top,) = draw(LOGITS[None], torch.zeros(1, dtype=torch.float64), asked).tops()
+    assert [id for id, _ in top] == [0, 1]
+    assert [math.exp(logp) for _, logp in top] == pytest.approx([0.5, 0.3])
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_no_number_is_said_to_be_none(temperature: float) -> None:
+    """A row of NaN still yields an id of the vocabulary, without a log-probability."""
+    logits = torch.stack([LOGITS, torch.full((3,), math.nan)])
+    asked = stack([SamplingParams(temperature=temperature)] * 2, torch.device("cpu"))
+    drawn = draw(logits, torch.full((2,), 0.6, dtype=torch.float64), asked)
+    assert drawn.raw_logps_B.isnan().tolist() == [False, True]
+    assert drawn.ids_B.max() < 3
 
 
 def test_rows_of_a_batch_keep_their_own_parameters() -> None:

@@ -261,6 +261,59 @@ def test_store_false_keeps_an_answer_from_training(server: Running) -> None:
     assert not server.store.candidate(answer["rankloop"]["candidates"][0]).consented
 
 
+# What else may be asked
+
+
+def test_bias_decides(server: Running) -> None:
+    """A bias of 100 makes every token that one; it is on record."""
+    answer = server.chat(logit_bias={"65": 100}, max_tokens=5).json()
+    stored = server.store.candidate(answer["rankloop"]["candidates"][0])
+    assert stored.token_ids == (65,) * 5
+    assert stored.params["logit_bias"] == [[65, 100.0]]
+
+
+def test_penalty_forbids_repetition(server: Running) -> None:
+    """A token that was said is halved, and so gives way to one that was not."""
+    fields = {"logit_bias": {"65": 100, "66": 90}, "max_tokens": 2, "temperature": 0}
+    ids = []
+    for penalty in (1, 2):
+        answer = server.chat(**fields, repetition_penalty=penalty).json()
+        ids.append(server.store.candidate(answer["rankloop"]["candidates"][0]).token_ids)
+    assert ids == [(65, 65), (65, 66)]
+
+
+def test_stop_ids_end_an_answer_without_their_text(server: Running) -> None:
+    """The token is on record and not in the text."""
+    answer = server.chat(logit_bias={"65": 100}, stop_token_ids=[65]).json()
+    assert contents(answer) == [""]
+    assert answer["choices"][0]["finish_reason"] == "stop"
+    assert server.store.candidate(answer["rankloop"]["candidates"][0]).token_ids == (65,)
+
+
+def test_end_may_be_ignored_or_put_off(server: Running) -> None:
+    """An end-of-turn token that is sure to come ends nothing, or nothing before min_tokens."""
+    stop = min(server.versions.load("v0").chat.stop_ids)
+    sure = {"logit_bias": {str(stop): 100}, "max_tokens": 6}
+    tokens = [
+        server.chat(**sure, **fields).json()["usage"]["completion_tokens"]
+        for fields in ({}, {"min_tokens": 3}, {"ignore_eos": True})
+    ]
+    assert tokens == [1, 4, 6]
+
+
+def test_top_logprobs_come_with_each_token(server: Running) -> None:
+    """So many as asked for, likeliest first; greedily the token is the first of them."""
+    answer = server.chat(logprobs=True, top_logprobs=3, temperature=0, n=2).json()
+    check(answer, "CreateChatCompletionResponse")
+    for token in answer["choices"][1]["logprobs"]["content"]:
+        logps = [top["logprob"] for top in token["top_logprobs"]]
+        assert len(logps) == 3
+        assert logps == sorted(logps, reverse=True)
+        assert token["token"] == token["top_logprobs"][0]["token"]
+        assert token["logprob"] == logps[0]
+    stream(server, logprobs=True, top_logprobs=2)
+
+
 # What is refused
 
 ONE = {"role": "user", "content": "Hi"}
@@ -296,10 +349,19 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("user", {"user": 3}, "user"),
     ("metadata", {"metadata": {"a": 1}}, "metadata.a"),
     ("conversation", {"metadata": {"conversation_id": "x" * 257}}, "metadata"),
-    ("top_logprobs", {"logprobs": True, "top_logprobs": 3}, "top_logprobs"),
+    ("top_logprobs alone", {"top_logprobs": 3}, "top_logprobs"),
+    ("21 top_logprobs", {"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
     ("tools", {"tools": [{"type": "function"}]}, "tools"),
     ("JSON mode", {"response_format": {"type": "json_object"}}, "response_format"),
-    ("penalty", {"presence_penalty": 0.5}, "presence_penalty"),
+    ("penalty", {"presence_penalty": 2.5}, "presence_penalty"),
+    ("repetition", {"repetition_penalty": 0}, "repetition_penalty"),
+    ("min_p", {"min_p": 1.1}, "min_p"),
+    ("top_k", {"top_k": -2}, "top_k"),
+    ("min_tokens", {"min_tokens": 9, "max_tokens": 8}, "min_tokens"),
+    ("a bias that is too strong", {"logit_bias": {"5": 101}}, "logit_bias"),
+    ("a bias for a word", {"logit_bias": {"hi": 1}}, "logit_bias"),
+    ("a bias for no token", {"logit_bias": {"999999": 1}}, "logit_bias"),
+    ("a stop id of no token", {"stop_token_ids": [999999]}, "stop_token_ids"),
 ]
 
 
