@@ -24,6 +24,8 @@ router = APIRouter()
 
 # OpenAI takes a nucleus of nothing for the most likely token alone; the sampler wants more than 0.
 LEAST_TOP_P = 1e-6
+# Below it float32 logits overflow; what is so cold is as good as greedy long before.
+LEAST_TEMPERATURE = 1e-3
 
 
 @router.post("/v1/chat/completions")
@@ -103,7 +105,7 @@ def ask_of(body: ChatRequest, serving: Serving) -> Ask:
 def sampling_of(body: ChatRequest) -> SamplingParams:
     """How the tokens are drawn; nulls are what leaves the distribution as it is."""
     given: dict[str, Any] = {
-        "temperature": body.temperature,
+        "temperature": body.temperature and max(body.temperature, LEAST_TEMPERATURE),
         "top_p": None if body.top_p is None else max(body.top_p, LEAST_TOP_P),
         "top_k": None if body.top_k == -1 else body.top_k,
         "min_p": body.min_p,

@@ -119,9 +119,9 @@ class ChatRequest(Wire):
         None, max_length=MAX_BIASES
     )
     # What vLLM takes beside OpenAI's.
-    top_k: int | None = Field(None, ge=-1)
+    top_k: int | None = Field(None, ge=-1, lt=INT64)
     min_p: float | None = Field(None, ge=0, le=1)
-    repetition_penalty: float | None = Field(None, gt=0, le=10)
+    repetition_penalty: float | None = Field(None, ge=0.01, le=10)
     min_tokens: int | None = Field(None, ge=0)
     stop_token_ids: list[int] | None = Field(None, max_length=MAX_STOP_IDS)
     ignore_eos: bool | None = None

@@ -272,6 +272,15 @@ def test_bias_decides(server: Running) -> None:
     assert stored.params["logit_bias"] == [[65, 100.0]]
 
 
+def test_the_coldest_temperature_has_numbers(server: Running) -> None:
+    """What float32 cannot divide by still answers as greedy does, with a finite record."""
+    greedy = server.chat(temperature=0).json()
+    cold = server.chat(temperature=1e-300, top_k=2**62).json()
+    assert contents(cold) == contents(greedy)
+    stored = server.store.candidate(cold["rankloop"]["candidates"][0])
+    assert stored.logps == pytest.approx((0.0,) * len(stored.logps), abs=1e-3)
+
+
 def test_penalty_forbids_repetition(server: Running) -> None:
     """A token that was said is halved, and so gives way to one that was not."""
     fields = {"logit_bias": {"65": 100, "66": 90}, "max_tokens": 2, "temperature": 0}
@@ -355,6 +364,8 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("JSON mode", {"response_format": {"type": "json_object"}}, "response_format"),
     ("penalty", {"presence_penalty": 2.5}, "presence_penalty"),
     ("repetition", {"repetition_penalty": 0}, "repetition_penalty"),
+    ("repetition that overflows", {"repetition_penalty": 1e-300}, "repetition_penalty"),
+    ("top_k of 65 bits", {"top_k": 2**64}, "top_k"),
     ("min_p", {"min_p": 1.1}, "min_p"),
     ("top_k", {"top_k": -2}, "top_k"),
     ("min_tokens", {"min_tokens": 9, "max_tokens": 8}, "min_tokens"),
