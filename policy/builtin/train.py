@@ -1,6 +1,6 @@
 """Trains the built-in model from a seed: `python -m policy.builtin.train --seed 1`.
 
-It takes at most 40 minutes on two cores.
+It takes about 40 minutes on two cores without AVX-512; the most of it is arithmetic.
 
 1. The tokenizer is learned from the generator's text, then the model from its conversations.
 2. Only the assistant's turns are learned; a prompt is context. The first third of the steps sees
@@ -8,7 +8,7 @@ It takes at most 40 minutes on two cores.
    answer weigh three times as much, but for the last third, which learns the true frequencies.
 3. Muon for the layers' matrices (Jordan et al. 2024; after 200 steps the loss was 1.8 where AdamW
    had 3.0), AdamW for embeddings and norms; warm-up, then a cosine to zero; float32; no dropout and
-   no averaging, since nothing is seen twice.
+   no averaging, since hardly a conversation is seen twice, and brief ones three times.
 4. The logits are sharpened at the end: a model this small and this briefly trained leaves too much
    to unlikely tokens, and one slip spoils a reply.
 5. The folder is written beside the old one and takes its place at the end, so that there is always
