@@ -7,6 +7,7 @@ On SQLite a writer begins with `BEGIN IMMEDIATE`: one that reads first and write
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
 
 from .errors import StoreError
 
@@ -27,6 +29,7 @@ CLOCK = {
 }
 # PostgreSQL's advisory locks are named by numbers: this project's, then what is locked.
 LOCK_SPACE = 0x52414E4B
+DISK_FULL = "53100"  # PostgreSQL's code for it
 # Alembic keeps the migration that runs in a module's variable: one at a time in a process.
 ONE_MIGRATION = threading.Lock()
 
@@ -120,6 +123,13 @@ def reader(engine: Engine) -> Engine:
 def writer(engine: Engine) -> Engine:
     """The engine for transactions that write, or read in order to write."""
     return engine.execution_options(writes=True)
+
+
+def is_full(error: DBAPIError) -> bool:
+    """Whether a statement failed because the database's disk is full."""
+    cause = error.orig
+    on_sqlite = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return on_sqlite or getattr(cause, "sqlstate", None) == DISK_FULL
 
 
 def lock(connection: Connection, name: str) -> None:

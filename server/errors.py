@@ -18,10 +18,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from feedback import errors as store_errors
+from feedback.database import is_full
 
 log = logging.getLogger(__name__)
 
 REQUEST_ID = "x-request-id"
+FULL = (
+    "The database's disk is full, so nothing can be recorded and nothing is answered. Free some space:"
+    " what was recorded is safe, and answering goes on by itself."
+)
 
 
 class ApiError(Exception):
@@ -184,5 +189,5 @@ def as_api_error(error: Exception) -> ApiError:
         return of_http(error)
     if isinstance(error, OperationalError):
         log.error("the database does not answer: %s", error.orig)
-        return unready("The database does not answer.")
+        return unready(FULL if is_full(error) else "The database does not answer.")
     return fault()

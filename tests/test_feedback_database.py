@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import OperationalError
 
-from feedback.database import connect, migrate, now, writer
+from feedback.database import connect, is_full, migrate, now, writer
 from feedback.errors import StoreError
 from feedback.store import Store
 from feedback.tables import Row
@@ -84,6 +84,23 @@ def test_a_writer_holds_off_other_writers_from_its_first_statement_on(tmp_path: 
         with engine.connect() as reader:
             assert reader.exec_driver_sql("SELECT count(*) FROM ranking").scalar_one() == 0
     engine.dispose()
+
+
+def test_a_full_disk_is_told_from_other_failures(tmp_path: Path) -> None:
+    """SQLite's own limit of pages raises what a full disk raises; a lock is something else."""
+    engine = connect(f"sqlite:///{tmp_path}/rankloop.db")
+    with writer(engine).connect() as connection, writer(engine).connect() as second:
+        connection.exec_driver_sql("CREATE TABLE kept (text TEXT)")
+        second.exec_driver_sql("PRAGMA busy_timeout = 0")
+        second.rollback()
+        with pytest.raises(OperationalError) as locked:
+            second.exec_driver_sql("SELECT 1")
+        connection.exec_driver_sql("PRAGMA max_page_count = 3")
+        with pytest.raises(OperationalError) as full:
+            connection.exec_driver_sql("INSERT INTO kept VALUES (?)", ("x" * 100_000,))
+    engine.dispose()
+    assert is_full(full.value)
+    assert not is_full(locked.value)
 
 
 def test_an_address_without_a_driver_means_the_driver_that_we_install() -> None:
