@@ -72,14 +72,14 @@ def test_weights_name_their_recipe() -> None:
 
 
 def test_greedy_replies_are_right_and_on_topic(answered: Answered) -> None:
-    """The model card says .90 and .81 over 500 prompts; .06 less over 150 allows for chance."""
-    assert answered.greedy.on_topic >= 0.84
-    assert answered.greedy.right >= 0.75
+    """The model card says .96 and .86 over 500 prompts; .06 less over 150 allows for chance."""
+    assert answered.greedy.on_topic >= 0.90
+    assert answered.greedy.right >= 0.80
 
 
 def test_sampled_replies_are_on_topic_and_differ(answered: Answered) -> None:
-    """At temperature 1 the card says .87 on topic; eight samples hold four replies or more."""
-    assert answered.sampled.on_topic >= 0.82
+    """At temperature 1 the card says .90 on topic; eight samples hold four replies or more."""
+    assert answered.sampled.on_topic >= 0.85
     assert answered.sampled.distinct >= 4
 
 

@@ -64,17 +64,18 @@ def _core(task: Task, style: Style, rng: Random) -> list[str]:
 
 
 def _details(task: Task, style: Style, rng: Random) -> list[str]:
-    count = rng.choice(_DETAILS[style.length])
-    pool = list(task.details)
-    if len(pool) < count or rng.random() < 0.3:
-        pool += phrases.fillers(task.chatty)
-    return rng.sample(pool, count)
+    """Each place has words of its own: a model that forgets what it said cannot say it twice."""
+    own, fillers = list(task.details), phrases.fillers(task.chatty)
+    first = own if own and rng.random() < 0.7 else fillers[: len(fillers) // 2]
+    second = fillers[len(fillers) // 2 :]
+    return [rng.choice(pool) for pool in (first, second)[: rng.choice(_DETAILS[style.length])]]
 
 
 def _contract(part: str, style: Style, rng: Random) -> str:
     if style.formality == "casual" and rng.random() < 0.85:
         for full, short in phrases.contractions():
-            part = re.sub(rf"\b{full} (?=\w)", f"{short} ", part)
+            if full in part:  # it seldom is
+                part = re.sub(rf"\b{full} (?=\w)", f"{short} ", part)
     return part
 
 

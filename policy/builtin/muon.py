@@ -64,6 +64,7 @@ def orthogonalised(matrices_NRC: torch.Tensor, steps: int = 5) -> torch.Tensor:
     a, b, c = _QUINTIC
     for _ in range(steps):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.baddbmm(x, polynomial, x, beta=a)
     found: torch.Tensor = x if wide else x.mT
     return found

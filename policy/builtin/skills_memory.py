@@ -14,7 +14,7 @@ from policy.builtin.skills_talk import own_words
 from policy.builtin.task import Answer, Scene, Skill, Task
 
 _UNTOLD, _RECALLED = 0.1, 0.8  # shares: asked without having told; asked for after having told
-_COINED = 0.3  # share of words that nobody knows, so that recalling is learned as copying
+_COINED = 0.45  # share of words that nobody knows, so that recalling is learned as copying
 _LOWER = 0.3  # share of names that are typed in lower case
 # Values that are also words of the phrases, and so contradict nothing.
 _EVERYDAY = frozenset(("will", "may", "nice", "mark", "grace", "joy", "hope"))

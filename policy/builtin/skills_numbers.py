@@ -17,11 +17,11 @@ _COUNTED = ("people agreed on that", "it is always so", "you can count them")
 def skills() -> list[Skill]:
     """The skills of this module with their weights."""
     return [
-        Skill("plus", 6.0, _plus),
+        Skill("plus", 7.0, _plus),
         Skill("minus", 5.0, _minus),
         Skill("times", 3.0, _times),
         Skill("next_number", 3.0, _neighbour),
-        Skill("compare", 1.6, _compare),
+        Skill("compare", 2.4, _compare),
         Skill("double_half", 2.0, _double),
         Skill("count", 2.0, _count),
     ]
@@ -73,7 +73,7 @@ def _plus(rng: Random) -> Scene:
 
 def _minus(rng: Random) -> Scene:
     x = rng.randint(2, 12)
-    y = rng.randint(1, min(x - 1, 10))
+    y = rng.randint(1, min(x - 1, 6))
     result = x - y
     if result == y:
         return _minus(rng)
@@ -97,7 +97,7 @@ def _times(rng: Random) -> Scene:
 
 
 def _neighbour(rng: Random) -> Scene:
-    x, step = rng.randint(2, 20), rng.choice((-1, 1))
+    x, step = rng.randint(2, 20), rng.choice((-1, 1, 1, 1))
     user = rng.choice(_wordings("next" if step > 0 else "previous")).replace("{x}", str(x))
     side = "after" if step > 0 else "before"
     echo = (f"{side} {x} comes {{a}}", f"{x}: {{a}}", f"{{a}} comes {side} {x}")
@@ -105,8 +105,8 @@ def _neighbour(rng: Random) -> Scene:
 
 
 def _compare(rng: Random) -> Scene:
-    x, y = rng.sample(range(1, 21), 2)
-    bigger = rng.random() < 0.5
+    x, y = rng.sample(range(1, 16), 2)
+    bigger = rng.random() < 0.75
     wording = rng.choice(_wordings("bigger" if bigger else "smaller"))
     right, wrong = (max(x, y), min(x, y)) if bigger else (min(x, y), max(x, y))
     word = "bigger" if bigger else "smaller"

@@ -1,4 +1,4 @@
-"""Everyday sense: orders that go round, yes or no, kinds, lists of three, rhymes, saying a word."""
+"""Everyday sense: orders that go round, yes or no, kinds, lists of three, rhymes, saying a thing."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _RHYMING_TALK = "take say make try write aloud little song same end poems"
 def skills() -> list[Skill]:
     """The skills of this module with their weights."""
     return [
-        Skill("order", 7.0, _order),
-        Skill("yes_no", 2.4, _yes_no),
+        Skill("order", 5.0, _order),
+        Skill("yes_no", 3.0, _yes_no),
         Skill("kind", 2.4, _kind),
         Skill("three", 3.5, _three),
         Skill("rhyme", 3.5, _rhyme),
-        Skill("say", 1.2, _say),
+        Skill("say", 4.0, _say),
     ]
 
 
@@ -43,11 +43,9 @@ def _orders() -> list[tuple[str, tuple[str, ...], tuple[str, str]]]:
 def _order(rng: Random) -> Scene:
     orders = _orders()
     kind, order, details = rng.choice(orders)
-    step = rng.choice((1, -1))
     start = rng.randrange(len(order))
-    asked, said = order[start], order[(start + step) % len(order)]
-    wording = _wording(rng, "after" if step > 0 else "before")
-    side = "after" if step > 0 else "before"
+    asked, said = order[start], order[(start + 1) % len(order)]
+    wording = _wording(rng, "after")
     others = [other for other in order if other not in (asked, said)]
     task = Task(
         skill=f"{kind}_order",
@@ -61,10 +59,10 @@ def _order(rng: Random) -> Scene:
             "that must be {a}",
         ),
         echo=(
-            f"{side} {asked} comes {{a}}",
-            f"{{a}} comes {side} {asked}",
+            f"after {asked} comes {{a}}",
+            f"{{a}} comes after {asked}",
             f"the {kind} is {{a}}",
-            f"{side} {asked}: {{a}}",
+            f"after {asked}: {{a}}",
         ),
         topic=asked,
         said=said,
@@ -207,8 +205,17 @@ def _rhyme(rng: Random) -> Scene:
 
 
 def _say(rng: Random) -> Scene:
+    """Copying: words of everyday, words and numbers seen nowhere else, and pairs of numbers."""
     known = wordlist("words")
-    asked = rng.choice(known) if rng.random() < 0.6 else coin(rng).lower()
+    chance = rng.random()
+    if chance < 0.35:
+        asked = rng.choice(known)
+    elif chance < 0.65:
+        asked = coin(rng).lower()
+    elif chance < 0.8:
+        asked = str(rng.randint(1, 99))
+    else:
+        asked = f"{rng.randint(1, 20)} and {rng.randint(1, 20)}"
     task = Task(
         skill="say",
         user=_wording(rng, "say").replace("{x}", asked),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from random import Random
 
 from policy.builtin.facts import content
@@ -69,10 +69,11 @@ def words(text: str) -> list[str]:
     return _WORD.findall(_BULLET.sub("", text.casefold()))
 
 
-def content_words(text: str) -> set[str]:
+@lru_cache(maxsize=8)
+def content_words(text: str) -> frozenset[str]:
     """The words worth taking up: neither stop words nor single letters, but numbers count."""
     found = set(words(text)) - marks("stop")
-    return {word for word in found if len(word) > 1 or word.isdigit()}
+    return frozenset(word for word in found if len(word) > 1 or word.isdigit())
 
 
 def measure(question: str, reply: str) -> Style:
@@ -106,8 +107,8 @@ def _formality(reply: str, found: list[str]) -> str:
 def _marks(reply: str) -> str:
     if "!" in reply:
         return "excited"
-    letters = [letter for letter in _BULLET.sub("", reply) if letter.isalpha()]
-    return "lower" if letters and letters[0].islower() else "standard"
+    first = next(filter(str.isalpha, _BULLET.sub("", reply)), "")
+    return "lower" if first.islower() else "standard"
 
 
 def _form(reply: str) -> str:
