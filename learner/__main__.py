@@ -16,7 +16,6 @@ log = logging.getLogger("rankloop.learner")
 
 def main(settings: Settings) -> None:
     """Learn until SIGTERM or SIGINT. A round that runs then is taken up again by the next start."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(settings.learner.threads))
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -1,16 +1,17 @@
 """How well a reward model tells which of two answers people put first. Pure.
 
-Pairs of one ranking hang together, so the interval treats each conversation as one observation
-(wider than one over pairs, and never too narrow).
+Pairs of one ranking hang together, so the interval is one over conversations.
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 
+from learner.interval import clustered
 from learner.reward import RankedGroup
 
 
@@ -60,22 +61,13 @@ def measure(pairs: Sequence[Judged]) -> Accuracy:
     """Accuracy over pairs; without any pair it is one half, with the interval 0 to 1."""
     if not pairs:
         return Accuracy(0.5, 0.0, 1.0, 0.5, 0.0, 0, 0)
-    right = sum((p.gap > 0) + 0.5 * (p.gap == 0) for p in pairs) / len(pairs)
+    tallies: dict[str, list[float]] = defaultdict(list)
+    for pair in pairs:
+        tallies[pair.conversation_id].append((pair.gap > 0) + 0.5 * (pair.gap == 0))
+    right, low, high = clustered([(sum(tally), len(tally)) for tally in tallies.values()])
     longer = sum((1 + p.longer) / 2 for p in pairs) / len(pairs)
-    conversations = len({p.conversation_id for p in pairs})
-    low, high = wilson(right, conversations)
     error = _calibration_error([p.gap for p in pairs])
-    return Accuracy(right, low, high, longer, error, len(pairs), conversations)
-
-
-def wilson(share: float, n: float, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval of a share over n observations; (0, 1) for none."""
-    if n <= 0:
-        return 0.0, 1.0
-    centre = share + z * z / (2 * n)
-    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    return (centre - spread) / scale, (centre + spread) / scale
+    return Accuracy(right, low, high, longer, error, len(pairs), len(tallies))
 
 
 def _calibration_error(gaps: Sequence[float]) -> float:

@@ -37,15 +37,16 @@ class Batch:
     """Padded groups.
 
     `ids_BT` and `positions_BT` int64; `sees_B1TT` bool, who attends to whom, None where plain
-    causal attention says it. Indices into the flattened (B * T) positions: `predicts_N`, where the
-    model's output is the distribution of a reply token, and `last_R`, where a reply ends.
-    `reply_N` and `offset_N` say which reply a token belongs to, and its place in it.
+    causal attention says it. Indices into the flattened (B * T) positions: `stands_N`, where a
+    reply token stands, `predicts_N`, where the model's output is its distribution, and `last_R`,
+    where a reply ends. `reply_N` and `offset_N` say which reply a token belongs to, and its place.
     """
 
     ids_BT: Tensor
     positions_BT: Tensor
     sees_B1TT: Tensor | None
     targets_N: Tensor
+    stands_N: Tensor
     predicts_N: Tensor
     reply_N: Tensor
     offset_N: Tensor
@@ -76,12 +77,12 @@ def collate(groups: Sequence[Group], device: torch.device | str = "cpu") -> Batc
     rows_BTC = torch.tensor([_padded(group, width) for group in groups])
     ids_BT, positions_BT, segments_BT = rows_BTC.unbind(-1)
     spots = [spot for row, group in enumerate(groups) for spot in _spots(group, row * width)]
-    targets_N, predicts_N, offset_N, owns_N = torch.tensor(spots).unbind(-1)
+    targets_N, stands_N, predicts_N, offset_N = torch.tensor(spots).unbind(-1)
     reply_N = (offset_N == 0).cumsum(0) - 1
-    last_R = owns_N[torch.cat([offset_N[1:] == 0, torch.tensor([True])])]
+    last_R = stands_N[torch.cat([offset_N[1:] == 0, torch.tensor([True])])]
     alone = all(len(group.replies) == 1 for group in groups)
     sees = None if alone else _sees(segments_BT).to(device)
-    rest = (targets_N, predicts_N, reply_N, offset_N, last_R)
+    rest = (targets_N, stands_N, predicts_N, reply_N, offset_N, last_R)
     return Batch(ids_BT.to(device), positions_BT.to(device), sees, *(x.to(device) for x in rest))
 
 
@@ -94,12 +95,12 @@ def _padded(group: Group, width: int) -> list[tuple[int, int, int]]:
 
 
 def _spots(group: Group, base: int) -> Iterator[tuple[int, int, int, int]]:
-    """Each reply token's (id, index that predicts it, place in its reply, own index)."""
+    """Each reply token's (id, index, index that predicts it, place in its reply)."""
     own = base + len(group.prompt)
     for reply in group.replies:
         for offset, token in enumerate(reply):
             before = own - 1 if offset else base + len(group.prompt) - 1
-            yield token, before, offset, own
+            yield token, own, before, offset
             own += 1
 
 

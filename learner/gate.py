@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 
 from feedback.records import Reason
-from learner.accuracy import wilson
 from learner.batching import Group, collate
 from learner.forward import reply_logits_NV
+from learner.interval import clustered
 from learner.losses import token_logps
 from learner.regression import Regression
 from learner.reward import RewardModel
@@ -81,9 +81,9 @@ def _checks(case: Case, settings: GateSettings) -> Iterator[Reason]:
         return
     yield _canned(model)
     yield _regression(model, case, settings)
-    replies = _sample(model, case, case.seed)
-    yield _win_rate(replies, case)
-    yield _kl(replies, case, settings)
+    replies = _sample(model, case, settings.win_replies, case.seed)
+    yield _win_rate(replies, case, settings)
+    yield _kl([answers[0] for answers in replies], case, settings)
 
 
 def _integrity(case: Case) -> Reason:
@@ -125,31 +125,31 @@ def _regression(model: Model, case: Case, settings: GateSettings) -> Reason:
     return Reason("regression", score >= limit, score, limit, text)
 
 
-def _sample(model: Model, case: Case, seed: int) -> list[Completion]:
-    how = Sampling(1.0, case.max_tokens, seed)
-    return [group[0] for group in roll_out(model, case.held_out, how)]
+def _sample(model: Model, case: Case, replies: int, seed: int) -> list[list[Completion]]:
+    return roll_out(model, case.held_out, Sampling(1.0, case.max_tokens, seed, replies))
 
 
-def _win_rate(replies: Sequence[Completion], case: Case) -> Reason:
-    """Share of held-out prompts where the second reward model puts the new answer first."""
-    live = _sample(case.live, case, case.seed + 1)
-    new_scores, live_scores = _scores(case.judge, replies), _scores(case.judge, live)
-    untied = [
-        float(a > b)
-        for a, b, new, old in zip(new_scores, live_scores, replies, live, strict=True)
-        if new.tokens != old.tokens
-    ]
-    rate = sum(untied) / len(untied) if untied else 0.5
-    low, high = wilson(rate, len(untied))
+def _win_rate(replies: list[list[Completion]], case: Case, settings: GateSettings) -> Reason:
+    """How often the second reward model puts a new answer before the live version's."""
+    live = _sample(case.live, case, settings.win_replies, case.seed + 1)
+    scores = zip(_scores(case.judge, replies), _scores(case.judge, live), strict=True)
+    rate, low, high = clustered([_wins(new, old) for new, old in scores])
     text = (
-        f"Wins {rate:.3f} of {len(untied)} held-out prompts over the live version "
-        f"(95 % interval {low:.3f} to {high:.3f}), by a judge that PPO never saw."
+        f"Wins {rate:.3f} of the comparisons with the live version on {len(replies)} held-out "
+        f"prompts (95 % interval {low:.3f} to {high:.3f}), by a judge that PPO never saw."
     )
     return Reason("win_rate", low > 0.5, rate, 0.5, text)
 
 
-def _scores(judge: RewardModel, replies: Sequence[Completion]) -> list[float]:
-    return [score for (score,) in judge.score([Group(r.prompt, (r.tokens,)) for r in replies])]
+def _wins(new: Sequence[float], old: Sequence[float]) -> tuple[float, int]:
+    """(wins, comparisons) of one prompt's answers, all with all; the same score is half a win."""
+    gaps = [a - b for a in new for b in old]
+    return sum((gap > 0) + 0.5 * (gap == 0) for gap in gaps), len(gaps)
+
+
+def _scores(judge: RewardModel, replies: list[list[Completion]]) -> list[list[float]]:
+    groups = [Group(answers[0].prompt, tuple(a.tokens for a in answers)) for answers in replies]
+    return judge.score(groups)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ import os
 import socket
 import time
 import traceback
+from typing import TYPE_CHECKING
 
 from feedback.errors import LeaseLost
 from feedback.records import Claim
@@ -18,6 +19,9 @@ from learner.memory import missing
 from learner.progress import Cancelled
 from learner.settings import LearnerSettings, Settings
 from policy.versions import Versions
+
+if TYPE_CHECKING:
+    from learner.regression import Baseline
 
 log = logging.getLogger("rankloop.learner")
 
@@ -34,6 +38,7 @@ class Keeper:
         self.claim: Claim | None = None
         self.last_error: str | None = None
         self.next_run_at: float | None = None
+        self.baseline: Baseline | None = None
         self.missing = missing(self.versions.folder("v0"))
 
     def beat(self) -> None:
@@ -81,12 +86,17 @@ class Keeper:
 
     def _run(self, claim: Claim) -> None:
         """Run a claimed round to its end, whatever that is."""
-        from learner.round import Round  # torch is imported by the first round, not at the start
+        # torch is imported by the first round, not at the start
+        from learner.regression import Baseline
+        from learner.round import Round
 
+        self.baseline = self.baseline or Baseline()
         began = time.monotonic()
         log.info("round %d begins", claim.round_id)
         try:
-            result = Round(self.store, self.versions, self.model, self.settings, claim).run()
+            result = Round(
+                self.store, self.versions, self.model, self.settings, claim, self.baseline
+            ).run()
             done = self.store.finish_round(
                 claim,
                 outcome=result.outcome,

@@ -100,7 +100,8 @@ def _generated(chat: Chat, seed: int) -> dict[str, list[Prompt]]:
 
 
 def _examples(chat: Chat, seed: int) -> Iterator[Group]:
-    for example in builtin.examples(seed, "train"):
+    """From the generator, all of them right: what the loss keeps need not hold v0's mistakes."""
+    for example in builtin.examples(seed, "train", wrong=0.0):
         reply = example.messages[-1].content
         prompt = chat.encode(example.messages[:-1])
         yield Group(tuple(prompt), (tuple(chat.encode_reply(reply)),))

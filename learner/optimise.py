@@ -17,7 +17,9 @@ class Optimiser:
 
     def __init__(self, model: nn.Module, rate: float, *, steps: int, gradient_clip: float) -> None:
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.adam = torch.optim.AdamW(self.parameters, lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
+        self.adam = torch.optim.AdamW(
+            self.parameters, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+        )
         warm_up = max(1, steps // 10)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.adam, lambda step: _warm_then_cosine(step, warm_up, steps)

@@ -129,7 +129,7 @@ class PPO:
         stopped_R = torch.tensor([c.finish == "stop" for c in flat], device=device)
         batch = collate(groups, device)
         hidden = hidden_MD(self.reward.net, batch)
-        scores_R = self.reward.values(hidden[batch.last_R])
+        scores_R = self.reward.scores(hidden, batch)
         features_RLD = batch.placed(hidden[batch.predicts_N])
         values_RL = self._values(features_RLD, batch.mask_RL)
         rewards_RL = self._rewards_RL(batch, scores_R, stopped_R)
@@ -186,7 +186,7 @@ class PPO:
         rows = experience.replies_of(indices)
         loss, metrics = self._policy_terms(experience, batch, rows)
         if self.settings.ptx:
-            replay = collate(self.replay(len(rows)), self.policy.net.device)
+            replay = collate(self.replay(-(-len(rows) // 2)), self.policy.net.device)
             ptx = supervised_loss(self.policy.net, replay)
             loss = loss + self.settings.ptx * ptx
             metrics["ptx_loss"] = ptx.item()

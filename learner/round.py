@@ -19,13 +19,16 @@ from learner.judges import Judges, train_judges
 from learner.material import BuiltinMaterial, LoggedMaterial, Material
 from learner.ppo import PPO
 from learner.progress import Progress
-from learner.regression import ExpectedWords, OwnAnswers, Regression, checkable
+from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
 from learner.rollout import Sampling, roll_out
 from learner.settings import LearnerSettings
 from policy.versions import Versions
 
 WATCH_SHARE = 0.8
 """Of the gate's regression drop: PPO's own watch is a little stricter than the gate."""
+
+GATE_SEED, WATCH_SEED = 7, 8
+"""Of the built-in model's two regression sets."""
 
 ENOUGH_RANKINGS = 4
 """On each side of the split, below which there is nothing to train or to examine."""
@@ -46,13 +49,20 @@ class Round:
     """The state of a running round."""
 
     def __init__(
-        self, store: Store, versions: Versions, model: str, settings: LearnerSettings, claim: Claim
+        self,
+        store: Store,
+        versions: Versions,
+        model: str,
+        settings: LearnerSettings,
+        claim: Claim,
+        baseline: Baseline,
     ) -> None:
         self.store = store
         self.versions = versions
         self.model = model
         self.settings = settings
         self.claim = claim
+        self.baseline = baseline
         self.progress = Progress(store, claim)
         self.seed = settings.seed + 1000 * claim.round_id
 
@@ -141,8 +151,8 @@ class Round:
     def improve_and_decide(self, judges: Judges, result: Result) -> Result:
         """PPO, publish, gate."""
         self.progress.stage("regression of v0")
-        gate_set, gate_score = self._regression("held_out")
-        monitor, monitor_score = self._regression("train")
+        gate_set, gate_score = self._regression(GATE_SEED)
+        watched, watched_score = self._regression(WATCH_SEED)
         ppo = PPO(
             self.policy,
             self.base.net,
@@ -151,8 +161,8 @@ class Round:
             self.settings.ppo,
             self.seed,
         )
-        floor = monitor_score - WATCH_SHARE * self.settings.gate.regression_drop
-        improvement = improve(ppo, self.material, monitor, floor, self.progress)
+        floor = watched_score - WATCH_SHARE * self.settings.gate.regression_drop
+        improvement = improve(ppo, self.material, watched, floor, self.progress)
         kept = improvement.kept_step
         reason = Reason("improve", kept > 0, float(kept), 1.0, improvement.text)
         result = replace(result, reasons=(*result.reasons, reason))
@@ -167,18 +177,21 @@ class Round:
             version_id=id,
         )
 
-    def _regression(self, split: str) -> tuple[Regression, float]:
-        """The regression set and v0's score on it; PPO's own watch uses another than the gate."""
+    def _regression(self, seed: int) -> tuple[Regression, float]:
+        """A regression set and v0's score on it; the gate has other prompts than PPO's own watch,
+        where there are more.
+        """
         gate = self.settings.gate
         regression: Regression
         if self.model == "builtin":
-            regression = checkable(seed=7, count=gate.regression_prompts, split=split)
+            regression = checkable(seed, gate.regression_prompts, "held_out")
         elif gate.regression_file is not None:
             regression = ExpectedWords.read(gate.regression_file, gate.regression_prompts)
         else:
-            prompts = self.material.held_out(64) if split == "held_out" else self.material.draw(64)
+            of_gate = seed == GATE_SEED
+            prompts = self.material.held_out(64) if of_gate else self.material.draw(64)
             regression = OwnAnswers.of(self.base, prompts)
-        return regression, regression.score(self.base)
+        return regression, self.baseline.score(regression, self.base)
 
     def publish(self, reward_id: str | None) -> str:
         """The improved policy as a version folder and a row."""

@@ -19,8 +19,8 @@ class RewardSettings(BaseModel):
 
     learning_rate: float | None = Field(default=None, gt=0)
     """Peak AdamW rate; unset, it follows the model's size (see `learning_rate_for`)."""
-    epochs: int = Field(default=6, ge=1)
-    """Passes over the rankings; many more overfit a few hundred of them."""
+    epochs: int = Field(default=3, ge=1)
+    """Passes over the rankings; more overfit a few hundred of them."""
     rankings_per_step: int = Field(default=8, ge=1)
     """Rankings in one optimiser step, each with all of its pairs."""
 
@@ -67,7 +67,7 @@ class PPOSettings(BaseModel):
     kl_horizon: int = Field(default=400, ge=1)
     """Replies over which the weight adapts."""
     ptx: float = Field(default=0.5, ge=0)
-    """Weight of the supervised loss beside PPO's (InstructGPT's PTX); it keeps what none ranked."""
+    """Weight of the supervised loss beside PPO's (InstructGPT's PTX): one example for two replies."""
     update_kl: float = Field(default=0.1, gt=0)
     """A step's epochs end early where the mean log-ratio to the sampling policy exceeds this."""
     check_every: int = Field(default=4, ge=1)
@@ -85,8 +85,10 @@ class GateSettings(BaseModel):
     """How far below v0 its score may fall."""
     regression_file: Path | None = None
     """JSON lines of {"messages": [...], "expect": ["word", ...]}, the set of other models."""
-    win_prompts: int = Field(default=200, ge=20)
+    win_prompts: int = Field(default=100, ge=20)
     """Held-out prompts on which the second reward model compares the new version and the live."""
+    win_replies: int = Field(default=4, ge=1)
+    """Answers of each version to each of them, all compared with all: a small step shows."""
     kl_limit: float = Field(default=5.0, gt=0)
     """Nats per reply from v0 above which a version is refused."""
 
@@ -112,8 +114,8 @@ class LearnerSettings(BaseModel):
     """How often the learner looks for work, in seconds."""
     lease_s: float = Field(default=30.0, gt=1)
     """How long a silent learner keeps its round, in seconds; then another may take it over."""
-    threads: int = Field(default=1, ge=1)
-    """CPU threads of training. More than the server leaves idle slow both."""
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads of training; unset, one for each core. It has low priority: chat comes first."""
     device: str = "auto"
     """`auto`, `cpu`, or a CUDA device such as `cuda:0`."""
     seed: int = 0

@@ -90,9 +90,9 @@ def test_a_full_disk_is_told_from_other_failures(tmp_path: Path) -> None:
     """SQLite's own limit of pages raises what a full disk raises; a lock is something else."""
     engine = connect(f"sqlite:///{tmp_path}/rankloop.db")
     with writer(engine).connect() as connection, writer(engine).connect() as second:
-        connection.exec_driver_sql("CREATE TABLE kept (text TEXT)")
         second.exec_driver_sql("PRAGMA busy_timeout = 0")
         second.rollback()
+        connection.exec_driver_sql("CREATE TABLE kept (text TEXT)")
         with pytest.raises(OperationalError) as locked:
             second.exec_driver_sql("SELECT 1")
         connection.exec_driver_sql("PRAGMA max_page_count = 3")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from learner.accuracy import Judged, judged_pairs, measure, wilson
+from learner.accuracy import Judged, judged_pairs, measure
 from learner.batching import Group
 from learner.reward import RankedGroup
 
@@ -26,20 +26,6 @@ def test_measure_counts_a_dead_heat_as_half() -> None:
     assert result.accuracy == 0.625
     assert result.longer_wins == 0.625
     assert (result.pairs, result.conversations) == (4, 4)
-
-
-def test_pairs_of_one_conversation_are_one_observation() -> None:
-    """Six right pairs of one ranking prove less than six of six: Wilson at n = 1 starts at .207."""
-    one = measure([Judged("c", 1.0, 0)] * 6)
-    six = measure([Judged(str(i), 1.0, 0) for i in range(6)])
-    assert one.low == pytest.approx(1 / (1 + 1.96**2), abs=1e-9)
-    assert six.low == pytest.approx(6 / (6 + 1.96**2), abs=1e-9)
-
-
-def test_wilson_matches_the_textbook() -> None:
-    """8 of 10: .4902 to .9433 (Newcombe 1998's method 3); nothing seen: 0 to 1."""
-    assert wilson(0.8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert wilson(0.5, 0) == (0.0, 1.0)
 
 
 def test_calibration_error_of_overconfidence() -> None:

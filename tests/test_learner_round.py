@@ -51,7 +51,7 @@ class Product:
 
     def rank(self, count: int, seed: int, like: bool = True) -> None:
         """So many people rank four answers: they like one token, or nothing in particular."""
-        rng = random.Random(seed)
+        rng = random.Random(f"{seed} people")  # not the stream that the replies are drawn from
         for i, ranking in enumerate(made_rankings(count, seed)):
             text = " ".join(rng.choices(WORDS, k=6))
             ids = [f"c{seed}-{i}-{j}" for j in range(4)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from random import Random
 
@@ -77,6 +78,23 @@ def test_conversations_alternate_and_end_with_the_assistant() -> None:
         roles = [message.role for message in example.messages if message.role != "system"]
         assert roles == ["user", "assistant"] * (len(roles) // 2)
         assert 1 <= len(roles) // 2 <= 4
+
+
+def test_mistakes_can_be_left_out() -> None:
+    """Of sums asked in digits an eighth is answered wrongly on purpose, or none where none is."""
+
+    def mistakes(wrong: float) -> int:
+        drawn = islice(examples(5, wrong=wrong), 3000)
+        asked = (e.messages[-2:] for e in drawn if e.skill == "plus")
+        sums = ((re.search(r"(\d+) (?:plus|\+) (\d+)", q.content), r.content) for q, r in asked)
+        return sum(
+            str(int(found[1]) + int(found[2])) not in re.findall(r"\d+", reply)
+            for found, reply in sums
+            if found
+        )
+
+    assert mistakes(style.WRONG_SHARE) > 0
+    assert mistakes(0.0) == 0
 
 
 def test_there_are_a_few_dozen_skills_and_most_have_a_right_answer(held: list[Prompt]) -> None:

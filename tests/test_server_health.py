@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from sqlalchemy import Connection, event
 
 from tests.server_running import Running, chat_body, eventually, running, settings_for
 from tests.tiny_models import make_tiny
@@ -46,6 +47,21 @@ def test_busy_server_is_ready_and_full_one_says_so(server: Running) -> None:
     assert all(answer.headers["retry-after"] == "1" for answer in refused)
     assert {answer.json()["error"]["code"] for answer in refused} == {"server_overloaded"}
     assert server.serving.in_flight == 0
+
+
+def test_full_disk_is_said_and_answering_goes_on_when_there_is_room(server: Running) -> None:
+    """SQLite's own limit of pages stands for the disk: no answer goes out that is not on record."""
+    pages = {"limit": 1}  # a limit below the file's size holds it at its size
+
+    def limit(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages['limit']}")
+
+    event.listen(server.store._engine, "begin", limit)
+    refused = next(a for a in (server.chat() for _ in range(100)) if a.status_code != 200)
+    assert refused.status_code == 503
+    assert "The database's disk is full" in refused.json()["error"]["message"]
+    pages["limit"] = 2**30
+    assert server.chat().status_code == 200
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -67,15 +67,20 @@ class Prompt:
         return None if self.task.answer is None else checks.right(self.task.answer, reply)
 
 
-def examples(seed: int, split: str = "train", *, brief: bool = False) -> Iterator[Example]:
-    """Endless conversations, the same for the same seed; with `brief`, of brief replies only."""
+def examples(
+    seed: int, split: str = "train", *, brief: bool = False, wrong: float = style.WRONG_SHARE
+) -> Iterator[Example]:
+    """Endless conversations, the same for the same seed; with `brief`, of brief replies only.
+
+    `wrong` is the share of replies that answer wrongly on purpose.
+    """
     rng = Random(f"{seed} {split} {brief} examples")
     while True:
         tasks = _conversation(rng, split)
         messages = _system(rng)
         answers: tuple[Sequence[str], ...] = ()
         for task in tasks:
-            meant = mistaken(task, rng) if rng.random() < style.WRONG_SHARE else task
+            meant = mistaken(task, rng) if rng.random() < wrong else task
             manner = style.draw(rng)
             manner = replace(manner, length="brief") if brief else manner
             asked = Message("user", typed(task.user, rng, task.keep))

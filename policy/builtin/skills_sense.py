@@ -1,4 +1,4 @@
-"""Everyday sense: orders that go round, yes or no, kinds, lists of three, rhymes, saying a thing."""
+"""Everyday sense: orders that go round, yes or no, kinds, three of a kind, rhymes, echoes."""
 
 from __future__ import annotations
 
