@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 REQUEST_ID = "x-request-id"
 FULL = (
-    "The database's disk is full, so nothing can be recorded and nothing is answered. Free some space:"
-    " what was recorded is safe, and answering goes on by itself."
+    "The database's disk is full, so nothing can be recorded and nothing is answered. Free some"
+    " space: what was recorded is safe, and answering goes on by itself."
 )
 
 
