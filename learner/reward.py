@@ -2,8 +2,8 @@
 
 1. All pairs of one ranking are one element of the loss (Ouyang et al. 2022, 2203.02155, 3.5).
 2. A reply's score is half the head on its last token, as published, and half the head's mean over
-   the reply. The mean gives every token a gradient of its own: from 130 rankings of what the last
-   token alone orders .66 right on unseen conversations, both together order .75.
+   the reply. The mean gives every token a gradient of its own: 130 rankings from which the last
+   token alone learned to order .66 right on unseen conversations taught both together .75.
 3. Scores are normalised on samples of the reference policy to mean 0 and deviation 1, so that a KL
    coefficient means the same in every round.
 
@@ -26,6 +26,10 @@ from learner.forward import hidden_MD
 from learner.losses import ranking_loss
 from learner.optimise import Optimiser
 from learner.settings import RewardSettings, learning_rate_for
+
+LEAST_STEPS = 64
+"""Optimiser steps that a fresh head and trunk need at their rate: 67 rankings in 25 steps of eight
+taught an order of .65 right, in 64 steps one of .79."""
 
 Report = Callable[[int, int, dict[str, float]], None]
 
@@ -118,17 +122,22 @@ def train(
 ) -> None:
     """Fit the model to the rankings in place; `report(step, steps, metrics)` after each step."""
     rng = random.Random(seed)
-    per_epoch = -(-len(rankings) // settings.rankings_per_step)
-    steps = settings.epochs * per_epoch
+    size = rankings_per_step(len(rankings), settings)
+    steps = settings.epochs * -(-len(rankings) // size)
     rate = settings.learning_rate or learning_rate_for(model.net.num_parameters(), small=1e-3)
     optimiser = Optimiser(model, rate, steps=steps, gradient_clip=1.0)
     step = 0
     for _ in range(settings.epochs):
-        for group in by_length([len(r.group) for r in rankings], settings.rankings_per_step, rng):
+        for group in by_length([len(r.group) for r in rankings], size, rng):
             loss = _rankings_loss(model, [rankings[i] for i in group])
             norm = optimiser.step(loss)
             step += 1
             report(step, steps, {"reward_loss": loss.item(), "gradient_norm": norm})
+
+
+def rankings_per_step(rankings: int, settings: RewardSettings) -> int:
+    """As set, or fewer where so few rankings would make less than LEAST_STEPS steps."""
+    return max(1, min(settings.rankings_per_step, settings.epochs * rankings // LEAST_STEPS))
 
 
 def _rankings_loss(model: RewardModel, rankings: Sequence[RankedGroup]) -> Tensor:

@@ -19,10 +19,10 @@ class RewardSettings(BaseModel):
 
     learning_rate: float | None = Field(default=None, gt=0)
     """Peak AdamW rate; unset, it follows the model's size (see `learning_rate_for`)."""
-    epochs: int = Field(default=3, ge=1)
+    epochs: int = Field(default=2, ge=1)
     """Passes over the rankings; more overfit a few hundred of them."""
-    rankings_per_step: int = Field(default=8, ge=1)
-    """Rankings in one optimiser step, each with all of its pairs."""
+    rankings_per_step: int = Field(default=4, ge=1)
+    """Rankings in one optimiser step, each with all of its pairs; fewer where there are few."""
 
 
 class PPOSettings(BaseModel):
@@ -67,7 +67,7 @@ class PPOSettings(BaseModel):
     kl_horizon: int = Field(default=400, ge=1)
     """Replies over which the weight adapts."""
     ptx: float = Field(default=0.5, ge=0)
-    """Weight of the supervised loss beside PPO's (InstructGPT's PTX): an example for two replies."""
+    """Weight of the supervised loss beside PPO's (InstructGPT's PTX), a row for two replies."""
     update_kl: float = Field(default=0.1, gt=0)
     """A step's epochs end early where the mean log-ratio to the sampling policy exceeds this."""
     check_every: int = Field(default=4, ge=1)

@@ -10,7 +10,7 @@ import torch
 
 from learner.accuracy import judged_pairs, measure
 from learner.batching import Group, collate
-from learner.reward import RankedGroup, RewardModel, train
+from learner.reward import RankedGroup, RewardModel, rankings_per_step, train
 from learner.settings import RewardSettings
 from tests.tiny_models import make_tiny
 
@@ -53,6 +53,12 @@ def test_it_learns_what_a_person_likes_on_conversations_it_has_not_seen(folder: 
     settings = RewardSettings(learning_rate=3e-3, epochs=6)
     train(model, made_rankings(120, seed=1), settings, seed=1, report=lambda *_: None)
     assert accuracy(model, made_rankings(60, seed=2)) > 0.9
+
+
+@pytest.mark.parametrize(("rankings", "size"), [(4, 1), (22, 1), (67, 2), (133, 4), (5000, 4)])
+def test_few_rankings_make_smaller_steps(rankings: int, size: int) -> None:
+    """Two epochs in steps of four, or of less where that would be fewer than 64 steps."""
+    assert rankings_per_step(rankings, RewardSettings(epochs=2, rankings_per_step=4)) == size
 
 
 def test_the_score_does_not_depend_on_padding_or_company(folder: Path) -> None:
