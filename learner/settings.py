@@ -20,7 +20,7 @@ class RewardSettings(BaseModel):
     learning_rate: float | None = Field(default=None, gt=0)
     """Peak AdamW rate; unset, it follows the model's size (see `learning_rate_for`)."""
     epochs: int = Field(default=2, ge=1)
-    """Passes over the rankings; more overfit a few hundred of them."""
+    """Passes over the rankings; a hundred or less are seen more often, to see 160 in all."""
     rankings_per_step: int = Field(default=4, ge=1)
     """Rankings in one optimiser step, each with all of its pairs; fewer where there are few."""
 
@@ -32,7 +32,7 @@ class PPOSettings(BaseModel):
 
     learning_rate: float | None = Field(default=None, gt=0)
     """Peak AdamW rate; unset, it follows the model's size (see `learning_rate_for`)."""
-    steps: int = Field(default=12, ge=1)
+    steps: int = Field(default=10, ge=1)
     """Rollout-and-update steps in one round."""
     prompts_per_step: int = Field(default=16, ge=1)
     """Prompts answered in one step."""
@@ -70,7 +70,7 @@ class PPOSettings(BaseModel):
     """Weight of the supervised loss beside PPO's (InstructGPT's PTX), a row for two replies."""
     update_kl: float = Field(default=0.1, gt=0)
     """A step's epochs end early where the mean log-ratio to the sampling policy exceeds this."""
-    check_every: int = Field(default=4, ge=1)
+    check_every: int = Field(default=5, ge=1)
     """Steps between looks at the regression set; the last step that holds it is kept."""
 
 
@@ -115,7 +115,7 @@ class LearnerSettings(BaseModel):
     lease_s: float = Field(default=30.0, gt=1)
     """How long a silent learner keeps its round, in seconds; then another may take it over."""
     threads: int | None = Field(default=None, ge=1)
-    """CPU threads of training; unset, one for each core. It has low priority: chat comes first."""
+    """CPU threads of training; unset, one for each core but one, which the server has."""
     device: str = "auto"
     """`auto`, `cpu`, or a CUDA device such as `cuda:0`."""
     seed: int = 0

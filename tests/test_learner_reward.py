@@ -10,7 +10,7 @@ import torch
 
 from learner.accuracy import judged_pairs, measure
 from learner.batching import Group, collate
-from learner.reward import RankedGroup, RewardModel, rankings_per_step, train
+from learner.reward import RankedGroup, RewardModel, schedule, train
 from learner.settings import RewardSettings
 from tests.tiny_models import make_tiny
 
@@ -55,10 +55,15 @@ def test_it_learns_what_a_person_likes_on_conversations_it_has_not_seen(folder: 
     assert accuracy(model, made_rankings(60, seed=2)) > 0.9
 
 
-@pytest.mark.parametrize(("rankings", "size"), [(4, 1), (22, 1), (67, 2), (133, 4), (5000, 4)])
-def test_few_rankings_make_smaller_steps(rankings: int, size: int) -> None:
-    """Two epochs in steps of four, or of less where that would be fewer than 64 steps."""
-    assert rankings_per_step(rankings, RewardSettings(epochs=2, rankings_per_step=4)) == size
+@pytest.mark.parametrize(
+    ("rankings", "epochs", "size"), [(4, 40, 2), (22, 8, 2), (67, 3, 3), (133, 2, 4), (5000, 2, 4)]
+)
+def test_few_rankings_are_seen_more_often_in_smaller_steps(
+    rankings: int, epochs: int, size: int
+) -> None:
+    """Two epochs in steps of four, but 160 rankings seen and 64 steps at least."""
+    settings = RewardSettings(epochs=2, rankings_per_step=4)
+    assert schedule(rankings, settings) == (epochs, size)
 
 
 def test_the_score_does_not_depend_on_padding_or_company(folder: Path) -> None:
