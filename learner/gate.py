@@ -130,21 +130,29 @@ def _sample(model: Model, case: Case, replies: int, seed: int) -> list[list[Comp
 
 
 def _win_rate(replies: list[list[Completion]], case: Case, settings: GateSettings) -> Reason:
-    """How often the second reward model puts a new answer before the live version's."""
+    """The share of comparisons with the live version that the second reward model expects to win.
+
+    It is a Bradley-Terry model, so a comparison counts by its probability of being won. Whole wins
+    would say less: of 3,200 comparisons they put a step 3.6 standard errors above one half, the
+    probabilities 4.3.
+    """
     live = _sample(case.live, case, settings.win_replies, case.seed + 1)
     scores = zip(_scores(case.judge, replies), _scores(case.judge, live), strict=True)
-    rate, low, high = clustered([_wins(new, old) for new, old in scores])
+    rate, low, high = clustered([_wins(new, old, case.judge.std) for new, old in scores])
     text = (
-        f"Wins {rate:.3f} of the comparisons with the live version on {len(replies)} held-out "
-        f"prompts (95 % interval {low:.3f} to {high:.3f}), by a judge that PPO never saw."
+        f"Expected to win {rate:.3f} of the comparisons with the live version on {len(replies)} "
+        f"held-out prompts (95 % interval {low:.3f} to {high:.3f}), by a judge that PPO never saw."
     )
     return Reason("win_rate", low > 0.5, rate, 0.5, text)
 
 
-def _wins(new: Sequence[float], old: Sequence[float]) -> tuple[float, int]:
-    """(wins, comparisons) of one prompt's answers, all with all; the same score is half a win."""
-    gaps = [a - b for a in new for b in old]
-    return sum((gap > 0) + 0.5 * (gap == 0) for gap in gaps), len(gaps)
+def _wins(new: Sequence[float], old: Sequence[float], scale: float) -> tuple[float, int]:
+    """(expected wins, comparisons) of one prompt's answers, all with all.
+
+    `scale` makes normalised scores the log-odds that the judge was trained on.
+    """
+    gaps = torch.tensor(new)[:, None] - torch.tensor(old)[None, :]
+    return torch.sigmoid(scale * gaps).sum().item(), gaps.numel()
 
 
 def _scores(judge: RewardModel, replies: list[list[Completion]]) -> list[list[float]]:
