@@ -115,8 +115,8 @@ def stay_quiet() -> None:
 def begin(threads: int) -> None:
     """What a process settles before it imports anything large.
 
-    One thread for each to begin with: two pools on two cores wait for each other busily. Native
-    libraries read these variables once, when they load.
+    Few threads for each: two pools that share a core wait for each other busily. Native libraries
+    read these variables once, when they load.
     """
     if "SUPERVISOR_ENABLED" in os.environ:
         die_with_parent()

@@ -67,7 +67,7 @@ class PPOSettings(BaseModel):
     kl_horizon: int = Field(default=400, ge=1)
     """Replies over which the weight adapts."""
     ptx: float = Field(default=0.5, ge=0)
-    """Weight of the supervised loss beside PPO's (InstructGPT's PTX), a row for two replies."""
+    """Weight of the supervised loss beside PPO's (PTX, InstructGPT): an example for two replies."""
     update_kl: float = Field(default=0.1, gt=0)
     """A step's epochs end early where the mean log-ratio to the sampling policy exceeds this."""
     check_every: int = Field(default=5, ge=1)

@@ -66,6 +66,16 @@ def test_few_rankings_are_seen_more_often_in_smaller_steps(
     assert schedule(rankings, settings) == (epochs, size)
 
 
+def test_a_score_is_half_the_last_token_and_half_the_mean(folder: Path) -> None:
+    """Of the head's values on the reply's own three tokens, from a plain pass over the row."""
+    model = RewardModel.start(folder, seed=1)
+    with torch.no_grad():
+        row = model.net.base_model(torch.tensor([[5, 6, 7, 11, 8]])).last_hidden_state
+        values = model.head(row)[0, 2:, 0]
+        score = model(collate([Group((5, 6), ((7, 11, 8),))]))[0]
+    torch.testing.assert_close(score, (values.mean() + values[-1]) / 2, atol=1e-5, rtol=0)
+
+
 def test_the_score_does_not_depend_on_padding_or_company(folder: Path) -> None:
     """Alone, beside a longer row, or behind another reply to its prompt, it scores the same."""
     model = RewardModel.start(folder, seed=1)
