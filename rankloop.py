@@ -151,7 +151,7 @@ def learner(
 ) -> None:
     """Wait for rankings and learn from them, in the foreground."""
     settings = load_settings(config, flags_of(context, data=data, model=model))
-    begin(settings.learner.threads or max(1, (os.cpu_count() or 1) - 1))
+    begin(settings.learner.cpu_threads)
     os.nice(LEARNER_NICENESS)
     from learner.__main__ import main as run
 

@@ -200,7 +200,7 @@ def bench(
     with bystander.asking():
         loop.run()
         typer.echo("asking v0 for the ceiling")
-        ceiling = judge.ceiling(loop.look_at.replies)
+        ceiling = judge.ceiling()
     every = max(1, len(bystander.candidates) // VERIFIED_ANSWERS)
     gap = judge.worst_gap(bystander.candidates[::every])
     result = result_of(loop, ceiling, bystander, gap)

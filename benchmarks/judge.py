@@ -80,24 +80,35 @@ class Judge:
         right = [bool(p.right(r.text)) for p, r in zip(self.checkable, replies, strict=True)]
         return sum(right) / len(right)
 
-    def ceiling(self, prompts: int) -> WinRate:
-        """The best of many v0 samples against v0's one answer, on the first so many prompts.
+    def ceiling(self) -> WinRate:
+        """The best of many v0 samples against v0's one answer, on prompts until enough are untied.
 
         A prompt is asked again only until a sample beats that answer: then so does the best.
         """
-        prompts = max(prompts, BLOCK)
-        self._ask_base(prompts)
-        mine = [self._score(number, self._base[number]) for number in range(prompts)]
-        best = [float("-inf")] * prompts
+        outcomes: list[tuple[float, float]] = []
+        while True:
+            first = len(outcomes)
+            numbers = range(first, min(first + BLOCK, len(self.prompts)))
+            self._ask_base(numbers.stop)
+            mine = {number: self._score(number, self._base[number]) for number in numbers}
+            best = self._best(mine)
+            outcomes += [(best[number], mine[number]) for number in numbers]
+            win = WinRate.of(outcomes)
+            if win.untied >= self.effort.untied or numbers.stop == len(self.prompts):
+                return win
+
+    def _best(self, mine: dict[int, float]) -> dict[int, float]:
+        """The best score of many v0 samples, by the prompt's number."""
+        best = dict.fromkeys(mine, float("-inf"))
         for start in range(0, self.effort.best_of, SAMPLES_AT_ONCE):
             n = min(SAMPLES_AT_ONCE, self.effort.best_of - start)
-            undecided = [number for number in range(prompts) if best[number] <= mine[number]]
+            undecided = [number for number in mine if best[number] <= mine[number]]
             seed = CEILING_SEED + start
             fresh = in_parallel(partial(self._samples, n, seed), undecided)
             for number, replies in zip(undecided, fresh, strict=True):
                 scores = [self._score(number, reply) for reply in replies]
                 best[number] = max(best[number], *scores)
-        return WinRate.of(zip(best, mine, strict=True))
+        return best
 
     def side_by_side(self, version: str, count: int) -> list[dict[str, str]]:
         """Held-out prompts answered greedily by v0 and by the version."""

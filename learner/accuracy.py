@@ -1,6 +1,8 @@
 """How well a reward model tells which of two answers people put first. Pure.
 
-Pairs of one ranking hang together, so the interval is one over conversations.
+1. A ranking counts once, as in the loss: each of its untied pairs by one over their number. Counted
+   by pairs, a careless ranking without ties would outweigh a considered one with many.
+2. Rankings of one conversation hang together, so the interval is one over conversations.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
+from itertools import permutations
 
 from learner.interval import clustered
 from learner.reward import RankedGroup
@@ -17,19 +19,24 @@ from learner.reward import RankedGroup
 
 @dataclass(frozen=True)
 class Judged:
-    """One untied pair: the score's gap from people's better to their worse answer, and lengths'."""
+    """One untied pair: the score's gap from people's better to their worse answer, and lengths';
+    `weight` is its share of its ranking.
+    """
 
     conversation_id: str
     gap: float
     longer: int
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Share of untied pairs ordered as people did, its 95 % interval, and what to hold it against.
+    """A ranking's mean share of untied pairs ordered as people did, its 95 % interval, and what to
+    hold it against.
 
     `longer_wins` is the accuracy of preferring the longer text; `calibration_error` the mean
-    distance between stated probability and outcome, in ten bins; `conversations` the sample's size.
+    distance between stated probability and outcome, in ten bins; `conversations` the sample's size,
+    of those that have an untied pair.
     """
 
     accuracy: float
@@ -46,14 +53,14 @@ class Accuracy:
 
 def judged_pairs(ranking: RankedGroup, scores: Sequence[float]) -> list[Judged]:
     """All untied pairs of a ranking under these scores."""
+    ranks, texts = ranking.ranks, ranking.texts
+    untied = [(i, j) for i, j in permutations(range(len(ranks)), 2) if ranks[i] < ranks[j]]
     pairs = []
-    for i, j in combinations(range(len(ranking.ranks)), 2):
-        if ranking.ranks[i] == ranking.ranks[j]:
-            continue
-        better, worse = (i, j) if ranking.ranks[i] < ranking.ranks[j] else (j, i)
-        longer = len(ranking.texts[better]) - len(ranking.texts[worse])
+    for better, worse in untied:
+        longer = len(texts[better]) - len(texts[worse])
         gap = scores[better] - scores[worse]
-        pairs.append(Judged(ranking.conversation_id, gap, (longer > 0) - (longer < 0)))
+        sign = (longer > 0) - (longer < 0)
+        pairs.append(Judged(ranking.conversation_id, gap, sign, 1 / len(untied)))
     return pairs
 
 
@@ -61,21 +68,22 @@ def measure(pairs: Sequence[Judged]) -> Accuracy:
     """Accuracy over pairs; without any pair it is one half, with the interval 0 to 1."""
     if not pairs:
         return Accuracy(0.5, 0.0, 1.0, 0.5, 0.0, 0, 0)
-    tallies: dict[str, list[float]] = defaultdict(list)
+    tallies: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for pair in pairs:
-        tallies[pair.conversation_id].append((pair.gap > 0) + 0.5 * (pair.gap == 0))
-    right, low, high = clustered([(sum(tally), len(tally)) for tally in tallies.values()])
-    longer = sum((1 + p.longer) / 2 for p in pairs) / len(pairs)
-    error = _calibration_error([p.gap for p in pairs])
-    return Accuracy(right, low, high, longer, error, len(pairs), len(tallies))
+        right = (pair.gap > 0) + 0.5 * (pair.gap == 0)
+        tallies[pair.conversation_id].append((pair.weight * right, pair.weight))
+    of_conversations = [(sum(r for r, _ in t), sum(w for _, w in t)) for t in tallies.values()]
+    share, low, high = clustered(of_conversations)
+    weight = sum(p.weight for p in pairs)
+    longer = sum(p.weight * (1 + p.longer) / 2 for p in pairs) / weight
+    error = _calibration_error(pairs)
+    return Accuracy(share, low, high, longer, error, len(pairs), len(tallies))
 
 
-def _calibration_error(gaps: Sequence[float]) -> float:
+def _calibration_error(pairs: Sequence[Judged]) -> float:
     """Expected calibration error of sigmoid(|gap|) as the probability of having the order right."""
-    bins: list[list[tuple[float, float]]] = [[] for _ in range(10)]
-    for gap in gaps:
-        stated = 1 / (1 + math.exp(-min(abs(gap), 50.0)))
-        bins[min(9, int((stated - 0.5) * 20))].append((stated, float(gap > 0)))
-    filled = [b for b in bins if b]
-    distance = [abs(sum(s for s, _ in b) - sum(o for _, o in b)) for b in filled]
-    return sum(distance) / len(gaps)
+    bins: dict[int, float] = defaultdict(float)
+    for pair in pairs:
+        stated = 1 / (1 + math.exp(-min(abs(pair.gap), 50.0)))
+        bins[min(9, int((stated - 0.5) * 20))] += pair.weight * (stated - (pair.gap > 0))
+    return sum(map(abs, bins.values())) / sum(p.weight for p in pairs)

@@ -81,9 +81,9 @@ def _checks(case: Case, settings: GateSettings) -> Iterator[Reason]:
         return
     yield _canned(model)
     yield _regression(model, case, settings)
-    replies = _sample(model, case, settings.win_replies, case.seed)
-    yield _win_rate(replies, case, settings)
-    yield _kl([answers[0] for answers in replies], case, settings)
+    duel = _duel(model, case, settings.win_replies)
+    yield _win_rate(duel)
+    yield _kl(duel.replies, case, settings)
 
 
 def _integrity(case: Case) -> Reason:
@@ -125,22 +125,49 @@ def _regression(model: Model, case: Case, settings: GateSettings) -> Reason:
     return Reason("regression", score >= limit, score, limit, text)
 
 
-def _sample(model: Model, case: Case, replies: int, seed: int) -> list[list[Completion]]:
-    return roll_out(model, case.held_out, Sampling(1.0, case.max_tokens, seed, replies))
+@dataclass(frozen=True)
+class Duel:
+    """(expected wins, comparisons) on each prompt that was asked, and one new reply to each."""
+
+    wins: Sequence[tuple[float, int]]
+    replies: Sequence[Completion]
+
+    @property
+    def rate(self) -> tuple[float, float, float]:
+        """The share of comparisons won, and its 95 % interval."""
+        return clustered(self.wins)
 
 
-def _win_rate(replies: list[list[Completion]], case: Case, settings: GateSettings) -> Reason:
+def _duel(model: Model, case: Case, replies: int) -> Duel:
+    """The new version against the live one, all replies to a prompt with all.
+
+    A version that does not lead on the first half of the prompts is not asked the second: it has
+    lost. Nothing passes on a half, so looking at it flatters nobody.
+    """
+    half, seed = (len(case.held_out) + 1) // 2, 4 * case.seed
+    duel = Duel((), ())
+    for prompts in (case.held_out[:half], case.held_out[half:]):
+        new = roll_out(model, prompts, Sampling(1.0, case.max_tokens, seed, replies))
+        old = roll_out(case.live, prompts, Sampling(1.0, case.max_tokens, seed + 1, replies))
+        scores = zip(_scores(case.judge, new), _scores(case.judge, old), strict=True)
+        wins = [_wins(ours, theirs, case.judge.std) for ours, theirs in scores]
+        duel = Duel((*duel.wins, *wins), (*duel.replies, *(answers[0] for answers in new)))
+        if duel.rate[0] <= 0.5:
+            break
+        seed += 2
+    return duel
+
+
+def _win_rate(duel: Duel) -> Reason:
     """The share of comparisons with the live version that the second reward model expects to win.
 
     It is a Bradley-Terry model, so a comparison counts by its probability of being won. Whole wins
     would say less: of 3,200 comparisons they put a step 3.6 standard errors above one half, the
     probabilities 4.3.
     """
-    live = _sample(case.live, case, settings.win_replies, case.seed + 1)
-    scores = zip(_scores(case.judge, replies), _scores(case.judge, live), strict=True)
-    rate, low, high = clustered([_wins(new, old, case.judge.std) for new, old in scores])
+    rate, low, high = duel.rate
     text = (
-        f"Expected to win {rate:.3f} of the comparisons with the live version on {len(replies)} "
+        f"Expected to win {rate:.3f} of the comparisons with the live version on {len(duel.wins)} "
         f"held-out prompts (95 % interval {low:.3f} to {high:.3f}), by a judge that PPO never saw."
     )
     return Reason("win_rate", low > 0.5, rate, 0.5, text)

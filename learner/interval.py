@@ -19,8 +19,8 @@ def wilson(share: float, n: float, z: float = 1.96) -> tuple[float, float]:
     return (centre - spread) / scale, (centre + spread) / scale
 
 
-def clustered(clusters: Sequence[tuple[float, int]]) -> tuple[float, float, float]:
-    """(share, low, high) of clusters of (successes, trials), each with at least one trial.
+def clustered(clusters: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
+    """(share, low, high) of clusters of (successes, trials), each with some trial.
 
     Trials of one cluster, as the pairs of one ranking, hang together. How far they do is read off
     the spread between clusters (the ratio estimator's variance, Cochran 1977, chapter 6), and

@@ -14,8 +14,9 @@ from pathlib import Path
 from feedback.preferences import RankedPrompt
 from learner.accuracy import Accuracy, Judged, judged_pairs, measure
 from learner.batching import Group
+from learner.parallel import at_once
 from learner.progress import Progress
-from learner.reward import RankedGroup, RewardModel, train
+from learner.reward import RankedGroup, Report, RewardModel, train
 from learner.settings import RewardSettings
 
 
@@ -50,26 +51,32 @@ def train_judges(
     seed: int,
     progress: Progress,
 ) -> Judges:
-    """Train both from the policy in `folder`; `reference` are samples to normalise on."""
-    sides = {
-        split: [ranked_group(r) for r in rankings if r.split == split]
-        for split in ("train", "judge")
-    }
-    models = {}
-    for number, (split, name) in enumerate([("train", "reward"), ("judge", "judge")]):
-        progress.stage(name)
-        model = RewardModel.start(folder, seed + number)
-        train(model, sides[split], settings, seed + number, progress.reporter(every=4))
-        model.normalise_on(reference)
-        models[split] = model
-    seen_by_reward = _examine(models["train"], sides["judge"])
-    seen_by_judge = _examine(models["judge"], sides["train"])
-    return Judges(
-        models["train"],
-        models["judge"],
-        measure(seen_by_reward),
-        measure(seen_by_reward + seen_by_judge),
+    """Train both from the policy in `folder`; `reference` are samples to normalise on. The progress
+    shown is the first's, which has more to learn from.
+    """
+    train_side, judge_side = (
+        [ranked_group(r) for r in rankings if r.split == split] for split in ("train", "judge")
     )
+    progress.stage("reward")
+
+    # transformers loads one model at a time: threads would share what it patches meanwhile.
+    reward, judge = (RewardModel.start(folder, seed + number) for number in (0, 1))
+
+    def fit(part: tuple[RewardModel, Sequence[RankedGroup], int, Report]) -> None:
+        model, side, part_seed, report = part
+        train(model, side, settings, part_seed, report)
+
+    own = (reward, train_side, seed, progress.reporter(every=4))
+    at_once(fit, [own, (judge, judge_side, seed + 1, _silent)])
+    for model in (reward, judge):
+        model.normalise_on(reference)
+    seen_by_reward = _examine(reward, judge_side)
+    seen_by_judge = _examine(judge, train_side)
+    return Judges(reward, judge, measure(seen_by_reward), measure(seen_by_reward + seen_by_judge))
+
+
+def _silent(step: int, steps: int, metrics: dict[str, float]) -> None:
+    """Reports nothing."""
 
 
 def _examine(model: RewardModel, rankings: Sequence[RankedGroup]) -> list[Judged]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+
+Gradients = tuple[Tensor | None, ...]
 
 
 class NotFinite(RuntimeError):
@@ -32,14 +35,24 @@ class Optimiser:
 
         A step that is not finite is skipped; the third in a row raises NotFinite.
         """
-        self.adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        return self.follow([self.gradients(loss)], loss.item())
+
+    def gradients(self, loss: Tensor) -> Gradients:
+        """Of one part of a step's loss; parts may be differentiated at once."""
+        return torch.autograd.grad(loss, self.parameters, allow_unused=True)
+
+    def follow(self, parts: Sequence[Gradients], loss: float) -> float:
+        """`step` along the sum of the parts' gradients."""
+        for parameter, *found in zip(self.parameters, *parts, strict=True):
+            known = [gradient for gradient in found if gradient is not None]
+            parameter.grad = sum(known[1:], known[0]) if known else None
         norm = nn.utils.clip_grad_norm_(self.parameters, self.gradient_clip).item()
-        if math.isfinite(norm) and math.isfinite(loss.item()):
+        if math.isfinite(norm) and math.isfinite(loss):
             self.adam.step()
             self.skipped = 0
         else:
-            self._skip(loss.item(), norm)
+            self._skip(loss, norm)
+        self.adam.zero_grad(set_to_none=True)
         self.schedule.step()
         return norm
 

@@ -39,7 +39,8 @@ from learner.losses import (
     value_loss,
     whiten,
 )
-from learner.optimise import Optimiser
+from learner.optimise import Gradients, Optimiser
+from learner.parallel import at_once, halved
 from learner.reward import RewardModel
 from learner.rollout import Prompt, Sampling, roll_out
 from learner.settings import PPOSettings, learning_rate_for
@@ -182,22 +183,40 @@ class PPO:
 
     def _update(self, experience: Experience, indices: list[int]) -> dict[str, float]:
         """One optimiser step of policy and critic on these prompts' replies."""
-        batch = collate([experience.groups[i] for i in indices], self.policy.net.device)
         rows = experience.replies_of(indices)
-        loss, metrics = self._policy_terms(experience, batch, rows)
-        if self.settings.ptx:
-            replay = collate(self.replay(-(-len(rows) // 2)), self.policy.net.device)
-            ptx = supervised_loss(self.policy.net, replay)
-            loss = loss + self.settings.ptx * ptx
-            metrics["ptx_loss"] = ptx.item()
-        metrics["gradient_norm"] = self.optimiser.step(loss)
-        metrics["value_loss"] = self._update_critic(experience, batch.mask_RL, rows)
+        # Drawn before the parts run: the order of draws is not left to threads.
+        parts = [(part, self._replayed(experience, part)) for part in halved(indices)]
+        found = at_once(lambda part: self._differentiated(experience, *part, len(rows)), parts)
+        loss = sum(metrics.pop("loss") for _, metrics in found)
+        metrics = _together([metrics for _, metrics in found])
+        metrics["gradient_norm"] = self.optimiser.follow([g for g, _ in found], loss)
+        metrics["value_loss"] = self._update_critic(experience, rows)
         return metrics
 
+    def _replayed(self, experience: Experience, indices: Sequence[int]) -> Sequence[Group]:
+        """A supervised example for two of these prompts' replies."""
+        replies = len(experience.replies_of(indices))
+        return self.replay(-(-replies // 2)) if self.settings.ptx else ()
+
+    def _differentiated(
+        self, experience: Experience, indices: Sequence[int], replay: Sequence[Group], size: int
+    ) -> tuple[Gradients, dict[str, float]]:
+        """Gradients and metrics of a part of a minibatch of `size` replies."""
+        device, rows = self.policy.net.device, experience.replies_of(indices)
+        batch = collate([experience.groups[i] for i in indices], device)
+        loss, metrics = self._policy_terms(experience, batch, rows, size)
+        if replay:
+            ptx = supervised_loss(self.policy.net, collate(replay, device))
+            loss = loss + self.settings.ptx * ptx * len(rows) / size
+            metrics["ptx_loss"] = ptx.item()
+        return self.optimiser.gradients(loss), metrics | {"loss": loss.item()}
+
     def _policy_terms(
-        self, experience: Experience, batch: Batch, rows: list[int]
+        self, experience: Experience, batch: Batch, rows: list[int], size: int
     ) -> tuple[Tensor, dict[str, float]]:
-        """The clipped surrogate plus the KL to the reference, scaled by the share of all tokens."""
+        """The clipped surrogate plus the KL to the reference, scaled so that the parts of a
+        minibatch of `size` replies add up to a mean over tokens, at the step's mean length.
+        """
         s, mask_RL = self.settings, batch.mask_RL
         logits_NV = reply_logits_NV(self.policy.net, batch) / s.temperature
         with torch.no_grad():
@@ -208,9 +227,8 @@ class PPO:
         )
         surrogate, metrics = policy_loss(logps_RL, old_RL, advantages_RL, mask_RL, s.clip)
         kl = full_kl(logits_NV, ref_logits_NV).mean()
-        # The mean over this minibatch's tokens, weighted as the mean over all the step's tokens.
         mean_tokens = experience.mask_RL.sum() / len(experience.scores_R)
-        share = mask_RL.sum() / len(rows) / mean_tokens
+        share = mask_RL.sum() / size / mean_tokens
         ref_RL = batch.placed(token_logps(ref_logits_NV, batch.targets_N))
         metrics |= {
             "policy_loss": surrogate.item(),
@@ -220,16 +238,21 @@ class PPO:
         }
         return share * (surrogate + self.control.coef * kl), metrics
 
-    def _update_critic(self, experience: Experience, mask_RL: Tensor, rows: list[int]) -> float:
-        width = mask_RL.shape[1]
-        features_RLD, old_RL, returns_RL = (
-            x[rows, :width]
-            for x in (experience.features_RLD, experience.old_values_RL, experience.returns_RL)
+    def _update_critic(self, experience: Experience, rows: list[int]) -> float:
+        e = experience
+        mask_RL, features_RLD, old_RL, returns_RL = (
+            x[rows] for x in (e.mask_RL, e.features_RLD, e.old_values_RL, e.returns_RL)
         )
         values_RL = self._values(features_RLD, mask_RL)
         loss = value_loss(values_RL, old_RL, returns_RL, mask_RL, self.settings.value_clip)
         self.critic_optimiser.step(loss)
         return loss.item()
+
+
+def _together(parts: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The means of the metrics of a minibatch's parts; of `ratio_gap` the largest."""
+    means = {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]}
+    return means | {"ratio_gap": max(part["ratio_gap"] for part in parts)}
 
 
 class Totals:

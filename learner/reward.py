@@ -25,6 +25,7 @@ from learner.batching import Batch, Group, by_length, collate
 from learner.forward import hidden_MD
 from learner.losses import ranking_loss
 from learner.optimise import Optimiser
+from learner.parallel import at_once, halved
 from learner.settings import RewardSettings, learning_rate_for
 
 LEAST_SEEN, LEAST_STEPS = 160, 64
@@ -96,15 +97,19 @@ class RewardModel(nn.Module):
         """Normalised scores of a batch's replies, (R,)."""
         return self.scores(hidden_MD(self.net, batch), batch)
 
-    @torch.no_grad()
     def score(self, groups: Sequence[Group], size: int = 16) -> list[list[float]]:
         """Normalised scores of each group's replies, in their order."""
         scores: list[list[float]] = [[]] * len(groups)
-        for indices in by_length([len(g) for g in groups], size, random.Random(0)):
-            found = self(collate([groups[i] for i in indices], self.net.device))
-            parts = found.split([len(groups[i].replies) for i in indices])
-            for i, part in zip(indices, parts, strict=True):
-                scores[i] = part.tolist()
+
+        @torch.no_grad()
+        def fill(batches: Sequence[list[int]]) -> None:
+            for indices in batches:
+                found = self(collate([groups[i] for i in indices], self.net.device))
+                parts = found.split([len(groups[i].replies) for i in indices])
+                for i, part in zip(indices, parts, strict=True):
+                    scores[i] = part.tolist()
+
+        at_once(fill, halved(by_length([len(g) for g in groups], size, random.Random(0))))
         return scores
 
     def normalise_on(self, reference: Sequence[Group]) -> None:

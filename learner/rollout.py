@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from learner.parallel import at_once, halved, joined
 from policy.engine import Completion, Engine, Request, generate
 from policy.model import Model
 from policy.params import SamplingParams
@@ -25,12 +26,16 @@ class Sampling:
 def roll_out(model: Model, prompts: Sequence[Prompt], how: Sampling) -> list[list[Completion]]:
     """`how.replies` replies to each prompt, in the prompts' order.
 
-    The engine is new each time: the weights may have moved since the last, and its cache with them.
+    Engines are new each time: the weights may have moved since the last, and a cache with them.
     """
-    engine = Engine(model.net, rows=min(64, len(prompts) * how.replies), context=model.context)
     requests = [_request(model, i, prompt, how) for i, prompt in enumerate(prompts)]
-    done = generate(engine, requests)
-    return [done[request.id] for request in requests]
+
+    def run(part: Sequence[Request]) -> list[list[Completion]]:
+        engine = Engine(model.net, rows=min(64, len(part) * how.replies), context=model.context)
+        done = generate(engine, part)
+        return [done[request.id] for request in part]
+
+    return joined(at_once(run, halved(requests)))
 
 
 def _request(model: Model, i: int, prompt: Prompt, how: Sampling) -> Request:

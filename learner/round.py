@@ -17,6 +17,7 @@ from learner.gate import Case, Decision, decide
 from learner.improve import improve
 from learner.judges import Judges, train_judges
 from learner.material import BuiltinMaterial, LoggedMaterial, Material
+from learner.parallel import use_threads
 from learner.ppo import PPO
 from learner.progress import Progress
 from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
@@ -101,6 +102,7 @@ class Round:
             value = float(min(train, judge))
             return Reason("rankings", False, value, float(ENOUGH_RANKINGS), text)
         device = _device(self.settings.device)
+        use_threads(self.settings.cpu_threads if device == "cpu" else 1)
         self.live: Live = self.store.live()
         self.base = self.versions.load("v0", device=device)
         self.policy = self.versions.load(self.live.version, device=device)
@@ -241,7 +243,8 @@ def _surely_better(judges: Judges) -> Reason:
     """PPO starts only on a reward model that is surely better than chance."""
     a = judges.cross_validated
     text = (
-        f"Orders {a.accuracy:.3f} of {a.pairs} pairs from unseen conversations as people did "
+        f"Orders {a.accuracy:.3f} of the pairs of a ranking as people did, in {a.conversations} "
+        f"unseen conversations with {a.pairs} untied pairs "
         f"(95 % interval {a.low:.3f} to {a.high:.3f}; preferring the longer {a.longer_wins:.3f})."
     )
     return Reason("reward_accuracy", a.low > 0.5, a.accuracy, 0.5, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -85,8 +86,8 @@ class GateSettings(BaseModel):
     """How far below v0 its score may fall."""
     regression_file: Path | None = None
     """JSON lines of {"messages": [...], "expect": ["word", ...]}, the set of other models."""
-    win_prompts: int = Field(default=100, ge=20)
-    """Held-out prompts on which the second reward model compares the new version and the live."""
+    win_prompts: int = Field(default=200, ge=20)
+    """Held-out prompts of the comparison with the live version; half, if it is lost on those."""
     win_replies: int = Field(default=4, ge=1)
     """Answers of each version to each of them, all compared with all: a small step shows."""
     kl_limit: float = Field(default=5.0, gt=0)
@@ -115,7 +116,7 @@ class LearnerSettings(BaseModel):
     lease_s: float = Field(default=30.0, gt=1)
     """How long a silent learner keeps its round, in seconds; then another may take it over."""
     threads: int | None = Field(default=None, ge=1)
-    """CPU threads of training; unset, one for each core but one, which the server has."""
+    """CPU threads of training; unset, one for each core. The server comes first on all of them."""
     device: str = "auto"
     """`auto`, `cpu`, or a CUDA device such as `cuda:0`."""
     seed: int = 0
@@ -123,6 +124,11 @@ class LearnerSettings(BaseModel):
     reward: RewardSettings = RewardSettings()
     ppo: PPOSettings = PPOSettings()
     gate: GateSettings = GateSettings()
+
+    @property
+    def cpu_threads(self) -> int:
+        """`threads`, or as many as there are cores."""
+        return self.threads or os.cpu_count() or 1
 
 
 class Settings(Protocol):

@@ -16,7 +16,7 @@ def ranking(ranks: tuple[int, ...], texts: tuple[str, ...]) -> RankedGroup:
 def test_ties_are_no_pairs_and_gaps_point_from_better_to_worse() -> None:
     """Ranks 1, 1, 2: two untied pairs, each with the score of the better less that of the worse."""
     pairs = judged_pairs(ranking((1, 1, 2), ("long", "a", "bb")), (0.5, 2.0, 1.0))
-    assert [(p.gap, p.longer) for p in pairs] == [(-0.5, 1), (1.0, -1)]
+    assert [(p.gap, p.longer, p.weight) for p in pairs] == [(-0.5, 1, 0.5), (1.0, -1, 0.5)]
 
 
 def test_measure_counts_a_dead_heat_as_half() -> None:
@@ -26,6 +26,16 @@ def test_measure_counts_a_dead_heat_as_half() -> None:
     assert result.accuracy == 0.625
     assert result.longer_wins == 0.625
     assert (result.pairs, result.conversations) == (4, 4)
+
+
+def test_a_ranking_counts_once() -> None:
+    """One ranking of a, b > c wholly right, one of a > b > c wholly wrong: a half of two, although
+    it is two pairs against three.
+    """
+    right = judged_pairs(ranking((1, 1, 2), ("", "", "")), (1.0, 1.0, 0.0))
+    wrong = judged_pairs(ranking((1, 2, 3), ("", "", "")), (0.0, 1.0, 2.0))
+    assert measure(right + wrong).accuracy == pytest.approx(0.5)
+    assert measure(right + wrong).pairs == 5
 
 
 def test_calibration_error_of_overconfidence() -> None:
