@@ -64,7 +64,7 @@ def _compare(a: int, rank_a: int, b: int, rank_b: int, *, weight: float) -> Comp
     return Comparison(better, worse, weight, tie=rank_a == rank_b)
 
 
-def split_of(first_user_message: str, judge_share: float = 1 / 3) -> str:
+def split_of(first_user_message: str, judge_share: float = 1 / 2) -> str:
     """The side, train or judge, by the normalised message's hash: no prompt is on both."""
     normal = normalise(first_user_message).encode("utf-8", "surrogatepass")
     share = int.from_bytes(hashlib.sha256(normal).digest()[:8], "big") / 2**64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
 FEW = 20
@@ -36,3 +37,12 @@ def clustered(clusters: Sequence[tuple[float, float]]) -> tuple[float, float, fl
         variance = squares * len(clusters) / (len(clusters) - 1) / trials**2
         observations = share * (1 - share) / variance if variance else trials
     return share, *wilson(share, min(observations, trials))
+
+
+def of_mean(values: Sequence[float]) -> tuple[float, float, float]:
+    """(mean, low, high) of shares between 0 and 1, one for each independent observation."""
+    if len(values) < FEW:
+        return clustered([(value, 1) for value in values])
+    mean = statistics.fmean(values)
+    spread = 1.96 * statistics.stdev(values) / math.sqrt(len(values))
+    return mean, mean - spread, mean + spread

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feedback.preferences import RankedPrompt
-from learner.accuracy import Accuracy, Judged, judged_pairs, measure
+from learner.accuracy import Accuracy, Judged, judged_pairs, log_odds_scale, measure
 from learner.batching import Group
 from learner.parallel import at_once
 from learner.progress import Progress
@@ -23,11 +23,13 @@ from learner.settings import RewardSettings
 @dataclass(frozen=True)
 class Judges:
     """Both models, normalised; `held_out` is the first's accuracy on what it has not seen,
-    `cross_validated` both together, over all rankings.
+    `cross_validated` both together, over all rankings. `judge_scale` makes the second's gaps
+    log-odds, as fitted on what it has not seen.
     """
 
     reward: RewardModel
     judge: RewardModel
+    judge_scale: float
     held_out: Accuracy
     cross_validated: Accuracy
 
@@ -72,7 +74,13 @@ def train_judges(
         model.normalise_on(reference)
     seen_by_reward = _examine(reward, judge_side)
     seen_by_judge = _examine(judge, train_side)
-    return Judges(reward, judge, measure(seen_by_reward), measure(seen_by_reward + seen_by_judge))
+    return Judges(
+        reward,
+        judge,
+        log_odds_scale(seen_by_judge),
+        measure(seen_by_reward),
+        measure(seen_by_reward + seen_by_judge),
+    )
 
 
 def _silent(step: int, steps: int, metrics: dict[str, float]) -> None:

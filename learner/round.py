@@ -230,6 +230,7 @@ class Round:
             live=self.versions.load(self.live.version, device=device),
             base=self.base,
             judge=judges.judge,
+            judge_scale=judges.judge_scale,
             regression=regression,
             base_regression=base,
             held_out=self.material.held_out(self.settings.gate.win_prompts),

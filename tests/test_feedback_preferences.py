@@ -66,10 +66,10 @@ def test_a_message_without_letters_is_still_told_apart() -> None:
     assert normalise(" 🙂 ") == "🙂" != normalise("🙃")
 
 
-def test_a_third_of_the_prompts_goes_to_the_judge() -> None:
-    """Of 3,000 prompts 1,000 are expected; the standard deviation is sqrt(3000 * 2/9) = 26."""
+def test_half_of_the_prompts_goes_to_the_judge() -> None:
+    """Of 3,000 prompts 1,500 are expected; the standard deviation is sqrt(3000 / 4) = 27."""
     sides = [split_of(f"prompt {number}") for number in range(3000)]
-    assert abs(sides.count("judge") - 1000) < 4 * 26
+    assert abs(sides.count("judge") - 1500) < 4 * 28
     assert set(sides) == {"train", "judge"}
 
 

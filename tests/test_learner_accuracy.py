@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from learner.accuracy import Judged, judged_pairs, measure
+from learner.accuracy import Judged, judged_pairs, log_odds_scale, measure
 from learner.batching import Group
 from learner.reward import RankedGroup
 
@@ -47,3 +49,15 @@ def test_calibration_error_of_overconfidence() -> None:
 def test_no_pairs_say_nothing() -> None:
     """Chance, with the widest interval."""
     assert (measure([]).accuracy, measure([]).low, measure([]).high) == (0.5, 0.0, 1.0)
+
+
+def test_the_scale_is_that_of_the_outcomes() -> None:
+    """Gaps of 1, three of four right: log-odds of log 3 for each unit of gap."""
+    pairs = [Judged(str(i), gap, 0) for i, gap in enumerate([1.0, 1.0, 1.0, -1.0])]
+    assert log_odds_scale(pairs) == pytest.approx(math.log(3), rel=1e-4)
+
+
+@pytest.mark.parametrize(("gap", "scale"), [(1.0, 20.0), (-1.0, 0.05)])
+def test_the_scale_has_bounds(gap: float, scale: float) -> None:
+    """All right, or all wrong: neither certainty nor the reverse order."""
+    assert log_odds_scale([Judged("a", gap, 0)]) == pytest.approx(scale, rel=1e-4)

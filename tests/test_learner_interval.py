@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from learner.interval import clustered, wilson
+from learner.interval import clustered, of_mean, wilson
 
 
 def test_wilson_matches_the_textbook() -> None:
@@ -53,3 +53,14 @@ def test_nineteen_of_twenty_intervals_hold_the_truth(trials: int) -> None:
         _, low, high = clustered(wins)
         held += low <= 0.6 <= high
     assert 0.92 <= held / 400 <= 0.98
+
+
+def test_a_mean_has_the_interval_of_its_spread() -> None:
+    """Fifty of .4 and fifty of .6: deviation .1 of a hundred, 1.96 * .1 / 10 (99 for 100 below)."""
+    mean, low, high = of_mean([0.4, 0.6] * 50)
+    assert mean == pytest.approx(0.5)
+    assert high - mean == mean - low == pytest.approx(0.0196 * (100 / 99) ** 0.5)
+
+
+def test_a_mean_of_few_is_a_share_of_few() -> None:
+    assert of_mean([0.5] * 4)[1:] == pytest.approx(wilson(0.5, 4))
