@@ -45,6 +45,8 @@ $(VENV)/.installed: pyproject.toml
 	  $(BIN)/pip install --quiet "$(TORCH)+cpu" 2>/dev/null \
 	  || $(BIN)/pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH); fi
 	@$(BIN)/pip install --quiet --editable .
+	@# An installation that is broken is seen here, not at the start.
+	@$(BIN)/python -c 'import fastapi, gradio, sqlmodel, torch, transformers.modeling_utils'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -155,9 +155,9 @@ class Loop:
 
     @property
     def reward_accuracy(self) -> float | None:
-        """The last round's figure on rankings that its reward model had not seen."""
+        """The last round's figure: each ranking ordered by the model that had not seen it."""
         rewards = [each["reward"] for each in self.rounds if each["reward"]]
-        return float(rewards[-1]["accuracy"]) if rewards else None
+        return float(rewards[-1]["cross_validated_accuracy"]) if rewards else None
 
 
 def result_of(loop: Loop, ceiling: WinRate, bystander: Bystander, gap: float) -> dict[str, Any]:

@@ -19,7 +19,7 @@ Out = TypeVar("Out")
 
 IN_FLIGHT = 12
 BLOCK = 100  # prompts asked before looking whether enough are untied
-SAMPLES_AT_ONCE = 16  # of v0, for the ceiling
+SAMPLES_AT_ONCE = 8  # of v0, for the ceiling
 # Seeds of the prompts, and of the answers by their purpose: none is shared with the people.
 PROMPT_SEED, GUARD_SEED, BASE_SEED, VERSION_SEED, CEILING_SEED = 7001, 7002, 11, 12, 13
 
@@ -83,7 +83,8 @@ class Judge:
     def ceiling(self) -> WinRate:
         """The best of many v0 samples against v0's one answer, on prompts until enough are untied.
 
-        A prompt is asked again only until a sample beats that answer: then so does the best.
+        A prompt is asked again only until a sample beats that answer: then so does the best. An
+        answer with the highest score that v0 had on any prompt, once equalled, is left at a tie.
         """
         outcomes: list[tuple[float, float]] = []
         while True:
@@ -100,9 +101,10 @@ class Judge:
     def _best(self, mine: dict[int, float]) -> dict[int, float]:
         """The best score of many v0 samples, by the prompt's number."""
         best = dict.fromkeys(mine, float("-inf"))
+        top = max(self._score(number, reply) for number, reply in enumerate(self._base))
         for start in range(0, self.effort.best_of, SAMPLES_AT_ONCE):
             n = min(SAMPLES_AT_ONCE, self.effort.best_of - start)
-            undecided = [number for number in mine if best[number] <= mine[number]]
+            undecided = [i for i in mine if best[i] < mine[i] or best[i] == mine[i] < top]
             seed = CEILING_SEED + start
             fresh = in_parallel(partial(self._samples, n, seed), undecided)
             for number, replies in zip(undecided, fresh, strict=True):
@@ -111,8 +113,8 @@ class Judge:
         return best
 
     def side_by_side(self, version: str, count: int) -> list[dict[str, str]]:
-        """Held-out prompts answered greedily by v0 and by the version."""
-        prompts = self.prompts[:count]
+        """Held-out prompts of one turn, answered greedily by v0 and by the version."""
+        prompts = [prompt for prompt in self.prompts if len(prompt) == 1][:count]
         before = self._ask("v0", prompts, temperature=0.0)
         after = self._ask(version, prompts, temperature=0.0)
         return [

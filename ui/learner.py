@@ -18,6 +18,9 @@ from ui.wire import Round
 Update = dict[Any, Any]
 Plot = dict[str, Any]
 
+FEW_STEPS = 20
+"""So many have a label each on a plot's axis."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -63,13 +66,25 @@ def _plot(x: str, y: str, title: str, y_lim: Any = None) -> gr.LinePlot:
 
 def series(x: str, y: str, points: Sequence[tuple[float | str, float]]) -> Plot:
     """What gr.LinePlot draws, in its own form, which needs no data frame."""
+    # A round is a name: between two of them lies nothing. So is each of a few steps.
+    named = x == "round" or len(points) <= FEW_STEPS
     return {
         "columns": [x, y],
         "data": [list(point) for point in points],
-        # A round is a name: between two of them lies nothing.
-        "datatypes": {x: "nominal" if x == "round" else "quantitative", y: "quantitative"},
+        "datatypes": {x: "nominal" if named else "quantitative", y: "quantitative"},
         "mark": "line",
     }
+
+
+def _redrawn(x: str, y: str, points: Sequence[tuple[float | str, float]]) -> Any:
+    """New points and their range, zero included. Without a new range the plot keeps the margin that
+    it had when it was empty, and cuts the numbers that stand in it.
+    """
+    values = [0.0, *(value for _, value in points)]
+    low, high = min(values), max(values)
+    margin = 0.05 * (high - low) or 1.0
+    y_lim = [low - margin if low < 0 else 0.0, high + margin]
+    return gr.update(value=series(x, y, points), y_lim=y_lim)
 
 
 class LearnerTab:
@@ -96,8 +111,8 @@ class LearnerTab:
             parts.state: state(view.learner),
             parts.rounds: table(rounds),
             parts.accuracy: series("round", "accuracy", accuracies(rounds)),
-            parts.reward: series("step", "reward", curve(metrics, "reward")),
-            parts.kl: series("step", "KL", curve(metrics, "kl")),
+            parts.reward: _redrawn("step", "reward", curve(metrics, "reward")),
+            parts.kl: _redrawn("step", "KL", curve(metrics, "kl")),
             parts.pause: gr.update(value="Resume" if _paused(view) else "Pause"),
             parts.cancel: gr.update(visible=running),
         }

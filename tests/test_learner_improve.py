@@ -1,0 +1,113 @@
+"""PPO under guard: which weights are kept, and what a fall costs."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Mapping, Sequence
+
+import pytest
+import torch
+
+from learner.batching import Group
+from learner.improve import improve
+from learner.ppo import PPO
+from learner.progress import Progress
+from learner.reward import RewardModel
+from learner.rollout import Prompt
+from learner.settings import PPOSettings
+from policy.model import Model, load
+from tests.tiny_models import make_tiny
+
+FLOOR = 0.8
+
+
+class Unwritten(Progress):
+    """Progress that nobody reads."""
+
+    def __init__(self) -> None:
+        self.metrics_seen: list[Mapping[str, float]] = []
+
+    def stage(self, name: str, steps: int = 1) -> None:
+        """Nothing is written."""
+
+    def step(self, step: int, steps: int) -> None:
+        """Nothing is written."""
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        self.metrics_seen.append(values)
+
+
+class Prompts:
+    """Material of a few prompts."""
+
+    def draw(self, count: int) -> list[Prompt]:
+        return random.Random(0).choices([(5, 6, 7), (8, 9), (10, 11)], k=count)
+
+    def held_out(self, count: int) -> list[Prompt]:
+        return self.draw(count)
+
+    def replay(self, count: int) -> Sequence[Group]:
+        return [Group((5, 6), ((7, 8),))] * count
+
+
+class Scripted:
+    """A regression set whose scores are given, and the weights that it was asked about."""
+
+    what = "given scores"
+
+    def __init__(self, *scores: float) -> None:
+        self.scores = list(scores)
+        self.asked: list[torch.Tensor] = []
+
+    def score(self, model: Model) -> float:
+        self.asked.append(flat(model))
+        return self.scores[len(self.asked) - 1]
+
+
+def flat(model: Model) -> torch.Tensor:
+    return torch.cat([p.detach().flatten().clone() for p in model.net.parameters()])
+
+
+@pytest.fixture
+def ppo(tmp_path_factory: pytest.TempPathFactory) -> PPO:
+    """Four steps, looked at after the second and the fourth."""
+    folder = tmp_path_factory.mktemp("tiny") / "policy"
+    make_tiny(folder, "llama", seed=0)
+    policy = load(folder)
+    given = {"steps": 4, "check_every": 2, "max_tokens": 8, "prompts_per_step": 4, "ptx": 0.0}
+    settings = PPOSettings.model_validate(given)
+    reward = RewardModel.start(folder, seed=1)
+    return PPO(policy, copy.deepcopy(policy.net), reward, lambda _: (), settings, seed=3)
+
+
+def test_the_last_step_that_holds_is_kept(ppo: PPO) -> None:
+    looks = Scripted(0.9, 0.85)
+    improvement = improve(ppo, Prompts(), looks, FLOOR, Unwritten())
+    assert (improvement.kept_step, improvement.scores) == (4, (0.9, 0.85))
+    assert torch.equal(flat(ppo.policy), looks.asked[1])
+
+
+def test_a_fall_goes_half_the_way_back_under_twice_the_kl(ppo: PPO) -> None:
+    """After the last step the half is looked at itself: the mean of step 2's weights and 4's."""
+    looks, seen = Scripted(0.9, 0.7, 0.85), Unwritten()
+    improvement = improve(ppo, Prompts(), looks, FLOOR, seen)
+    assert (improvement.kept_step, improvement.scores) == (4, (0.9, 0.7, 0.85))
+    torch.testing.assert_close(looks.asked[2], (looks.asked[0] + looks.asked[1]) / 2)
+    assert torch.equal(flat(ppo.policy), looks.asked[2])
+    assert ppo.control.coef == pytest.approx(2 * seen.metrics_seen[-1]["kl_coef"])
+    assert seen.metrics_seen[-1]["regression"] == 0.7
+
+
+def test_what_never_holds_leaves_the_policy_as_it_was(ppo: PPO) -> None:
+    before = flat(ppo.policy)
+    improvement = improve(ppo, Prompts(), Scripted(0.1, 0.2, 0.3), FLOOR, Unwritten())
+    assert improvement.kept_step == 0
+    assert torch.equal(flat(ppo.policy), before)
+
+
+def test_between_looks_a_fall_is_not_looked_at_again(ppo: PPO) -> None:
+    """It goes on from half the way; what the next look finds is kept."""
+    looks = Scripted(0.7, 0.9)
+    assert improve(ppo, Prompts(), looks, FLOOR, Unwritten()).kept_step == 4
+    assert torch.equal(flat(ppo.policy), looks.asked[1])
