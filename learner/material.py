@@ -7,7 +7,7 @@ those on which the second reward model judges it.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from feedback.preferences import first_user_message, split_of
@@ -15,7 +15,6 @@ from feedback.records import LoggedPrompt
 from learner.batching import Group
 from learner.rollout import Prompt, Sampling, roll_out
 from policy.builtin import generator as builtin
-from policy.chat import Chat
 from policy.model import Model
 
 LONGEST_PROMPT = 384
@@ -23,6 +22,11 @@ LONGEST_PROMPT = 384
 
 GENERATED_PROMPTS = 900
 """From the built-in generator in each round."""
+
+OWN_REPLIES = 128
+"""Of the reference, to stay close to. Replies that it would give itself cost neither reward nor KL;
+the corpus it was trained on pulled at PPO, and kept it from nothing.
+"""
 
 
 class Material(Protocol):
@@ -39,15 +43,24 @@ class Material(Protocol):
 
 
 class BuiltinMaterial:
-    """Half the prompts from the log, once there are any, and half from the generator."""
+    """Half the prompts from the log, once there are any, and half from the generator; the
+    reference's own replies to some of the generator's, those that are right or cannot be wrong.
+    """
 
-    def __init__(self, chat: Chat, logged: Sequence[LoggedPrompt], seed: int) -> None:
+    def __init__(self, reference: Model, logged: Sequence[LoggedPrompt], seed: int) -> None:
         self.rng = random.Random(seed)
+        self.chat = reference.chat
         self.train = _logged(logged, "train")
         self.judge = _logged(logged, "judge")
-        generated = _generated(chat, seed)
-        self.generated, self.generated_judge = generated["train"], generated["judge"]
-        self.examples = _examples(chat, seed)
+        sides = _generated(seed)
+        self.generated, self.generated_judge = (
+            [tuple(self.chat.encode(prompt.messages)) for prompt in sides[side]]
+            for side in ("train", "judge")
+        )
+        own = _own_replies(reference, self.generated[:OWN_REPLIES], seed)
+        texts = [self.chat.decode(group.replies[0]) for group in own]
+        checked = zip(own, sides["train"], texts, strict=False)
+        self.own = [group for group, p, text in checked if p.right(text) is not False] or own
 
     def draw(self, count: int) -> list[Prompt]:
         from_log = min(count // 2, len(self.train))
@@ -59,7 +72,7 @@ class BuiltinMaterial:
         return (self.judge[: count // 2] + self.generated_judge)[:count]
 
     def replay(self, count: int) -> Sequence[Group]:
-        return [next(self.examples) for _ in range(count)]
+        return self.rng.choices(self.own, k=count)
 
 
 class LoggedMaterial:
@@ -69,10 +82,7 @@ class LoggedMaterial:
         self.rng = random.Random(seed)
         self.train = _logged(logged, "train")
         self.judge = _logged(logged, "judge")
-        prompts = self.train[:64]
-        replies = roll_out(reference, prompts, Sampling(1.0, 128, seed)) if prompts else []
-        pairs = zip(prompts, replies, strict=True)
-        self.own = [Group(p, tuple(c.tokens for c in group)) for p, group in pairs]
+        self.own = _own_replies(reference, self.train[:OWN_REPLIES], seed)
 
     def draw(self, count: int) -> list[Prompt]:
         return self.rng.choices(self.train, k=count)
@@ -90,18 +100,16 @@ def _logged(logged: Sequence[LoggedPrompt], split: str) -> list[Prompt]:
     return [i for i in ids if len(i) <= LONGEST_PROMPT] or sorted(ids, key=len)[:16]
 
 
-def _generated(chat: Chat, seed: int) -> dict[str, list[Prompt]]:
-    """The generator's prompts by side of the split, about two to one."""
-    sides: dict[str, list[Prompt]] = {"train": [], "judge": []}
+def _generated(seed: int) -> dict[str, list[builtin.Prompt]]:
+    """The generator's prompts by side of the split, about as many on each."""
+    sides: dict[str, list[builtin.Prompt]] = {"train": [], "judge": []}
     for prompt in builtin.prompts(seed, GENERATED_PROMPTS, split="train"):
         turns = [(m.role, m.content) for m in prompt.messages]
-        sides[split_of(first_user_message(turns))].append(tuple(chat.encode(prompt.messages)))
+        sides[split_of(first_user_message(turns))].append(prompt)
     return sides
 
 
-def _examples(chat: Chat, seed: int) -> Iterator[Group]:
-    """From the generator, all of them right: what the loss keeps need not hold v0's mistakes."""
-    for example in builtin.examples(seed, "train", wrong=0.0):
-        reply = example.messages[-1].content
-        prompt = chat.encode(example.messages[:-1])
-        yield Group(tuple(prompt), (tuple(chat.encode_reply(reply)),))
+def _own_replies(reference: Model, prompts: Sequence[Prompt], seed: int) -> list[Group]:
+    """One reply of the reference to each prompt, as it serves: at temperature 1."""
+    replies = roll_out(reference, prompts, Sampling(1.0, 128, seed))
+    return [Group(p, (group[0].tokens,)) for p, group in zip(prompts, replies, strict=True)]

@@ -10,7 +10,8 @@ What is left, and why:
 2. The critic is one linear head on the reward model's frozen trunk, and starts as the reward head:
    the pass that scores a reply also yields the features, so it costs nothing and cannot pull at
    the policy.
-3. The supervised loss stands beside (PTX, InstructGPT), because what nobody ranks is lost first.
+3. The supervised loss stands beside (PTX, InstructGPT), because what nobody ranks is lost first: on
+   the reference's own replies, which hold the policy where it was without pulling it elsewhere.
 
 Axes: R replies, L tokens of a reply, D hidden, V vocabulary, N reply tokens in order.
 """
@@ -194,9 +195,9 @@ class PPO:
         return metrics
 
     def _replayed(self, experience: Experience, indices: Sequence[int]) -> Sequence[Group]:
-        """A supervised example for two of these prompts' replies."""
+        """A supervised example for eight of these prompts' replies."""
         replies = len(experience.replies_of(indices))
-        return self.replay(-(-replies // 2)) if self.settings.ptx else ()
+        return self.replay(-(-replies // 8)) if self.settings.ptx else ()
 
     def _differentiated(
         self, experience: Experience, indices: Sequence[int], replay: Sequence[Group], size: int

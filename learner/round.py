@@ -112,7 +112,7 @@ class Round:
     def _material(self) -> Material:
         logged = self.store.logged_prompts(1024)
         if self.model == "builtin":
-            return BuiltinMaterial(self.base.chat, logged, self.seed)
+            return BuiltinMaterial(self.base, logged, self.seed)
         return LoggedMaterial(self.base, logged, self.seed)
 
     def train_judges(self) -> Judges:

@@ -41,7 +41,7 @@ class PPOSettings(BaseModel):
     """Fresh replies to each prompt."""
     epochs: int = Field(default=1, ge=1)
     """Passes over each step's replies; more were slower and no better on small models."""
-    minibatch: int = Field(default=32, ge=1)
+    minibatch: int = Field(default=16, ge=1)
     """Replies in one optimiser step."""
     clip: float = Field(default=0.2, gt=0, lt=1)
     """How far a token's probability ratio earns or costs: 1 ± clip."""
@@ -67,8 +67,8 @@ class PPOSettings(BaseModel):
     """Nats per reply that the weight is adapted towards; a common preference needs about two."""
     kl_horizon: int = Field(default=400, ge=1)
     """Replies over which the weight adapts."""
-    ptx: float = Field(default=0.5, ge=0)
-    """Weight of the supervised loss beside PPO's (PTX, InstructGPT): an example for two replies."""
+    ptx: float = Field(default=0.2, ge=0)
+    """Weight of the supervised loss beside (PTX, InstructGPT): an example for eight replies."""
     update_kl: float = Field(default=0.1, gt=0)
     """A step's epochs end early where the mean log-ratio to the sampling policy exceeds this."""
     check_every: int = Field(default=5, ge=1)
