@@ -41,7 +41,7 @@ class PPOSettings(BaseModel):
     """Fresh replies to each prompt."""
     epochs: int = Field(default=1, ge=1)
     """Passes over each step's replies; more were slower and no better on small models."""
-    minibatch: int = Field(default=16, ge=1)
+    minibatch: int = Field(default=32, ge=1)
     """Replies in one optimiser step."""
     clip: float = Field(default=0.2, gt=0, lt=1)
     """How far a token's probability ratio earns or costs: 1 ± clip."""
