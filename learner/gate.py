@@ -126,34 +126,47 @@ def _regression(model: Model, case: Case, settings: GateSettings) -> Reason:
     return Reason("regression", score >= limit, score, limit, text)
 
 
+FIRST_LOOK, LAST_LOOK = 2.797, 1.977
+"""Standard errors from one half that decide after half of the prompts, and after all: O'Brien and
+Fleming's (1979) bounds for two looks, which err together as one look at 1.96 does."""
+
+
 @dataclass(frozen=True)
 class Duel:
-    """The share of expected wins on each prompt that was asked, and one new reply to each."""
+    """The share of expected wins on each prompt that was asked, and one new reply to each; `bound`
+    is how many standard errors above one half it takes to win."""
 
     wins: Sequence[float]
     replies: Sequence[Completion]
+    bound: float
 
     @property
     def rate(self) -> tuple[float, float, float]:
-        """The share of comparisons won, and its 95 % interval over prompts."""
-        return of_mean(self.wins)
+        """The share of comparisons won, and its interval over prompts, of `bound` errors."""
+        return of_mean(self.wins, self.bound)
+
+    @property
+    def won(self) -> bool:
+        return self.rate[1] > 0.5
 
 
 def _duel(model: Model, case: Case, replies: int) -> Duel:
     """The new version against the live one, all replies to a prompt with all.
 
-    A version that does not lead on the first half of the prompts is not asked the second: it has
-    lost. Nothing passes on a half, so looking at it flatters nobody.
+    One that leads by far on the first half of the prompts has won, and one that does not lead there
+    has lost: neither is asked the second.
     """
     half, seed = (len(case.held_out) + 1) // 2, 4 * case.seed
-    duel = Duel((), ())
+    duel = Duel((), (), FIRST_LOOK)
     for prompts in (case.held_out[:half], case.held_out[half:]):
         new = roll_out(model, prompts, Sampling(1.0, case.max_tokens, seed, replies))
         old = roll_out(case.live, prompts, Sampling(1.0, case.max_tokens, seed + 1, replies))
         scores = zip(_scores(case.judge, new), _scores(case.judge, old), strict=True)
         wins = [_wins(ours, theirs, case.judge_scale) for ours, theirs in scores]
-        duel = Duel((*duel.wins, *wins), (*duel.replies, *(answers[0] for answers in new)))
-        if duel.rate[0] <= 0.5:
+        said = (*duel.replies, *(answers[0] for answers in new))
+        looks = LAST_LOOK if duel.wins else FIRST_LOOK
+        duel = Duel((*duel.wins, *wins), said, looks)
+        if duel.won or duel.rate[0] <= 0.5:
             break
         seed += 2
     return duel
@@ -171,9 +184,10 @@ def _win_rate(duel: Duel) -> Reason:
     rate, low, high = duel.rate
     text = (
         f"Expected to win {rate:.3f} of the comparisons with the live version on {len(duel.wins)} "
-        f"held-out prompts (95 % interval {low:.3f} to {high:.3f}), by a judge that PPO never saw."
+        f"held-out prompts ({low:.3f} to {high:.3f}, {duel.bound:.2f} standard errors each way), "
+        "by a judge that PPO never saw."
     )
-    return Reason("win_rate", low > 0.5, rate, 0.5, text)
+    return Reason("win_rate", duel.won, rate, 0.5, text)
 
 
 def _wins(new: Sequence[float], old: Sequence[float], scale: float) -> float:

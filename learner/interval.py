@@ -1,4 +1,4 @@
-"""Shares and their 95 % intervals. Pure."""
+"""Shares and their intervals, 95 % unless `z` standard errors say otherwise. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def wilson(share: float, n: float, z: float = 1.96) -> tuple[float, float]:
     return (centre - spread) / scale, (centre + spread) / scale
 
 
-def clustered(clusters: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
+def clustered(
+    clusters: Sequence[tuple[float, float]], z: float = 1.96
+) -> tuple[float, float, float]:
     """(share, low, high) of clusters of (successes, trials), each with some trial.
 
     Trials of one cluster, as the pairs of one ranking, hang together. How far they do is read off
@@ -36,13 +38,13 @@ def clustered(clusters: Sequence[tuple[float, float]]) -> tuple[float, float, fl
     if len(clusters) >= FEW:
         variance = squares * len(clusters) / (len(clusters) - 1) / trials**2
         observations = share * (1 - share) / variance if variance else trials
-    return share, *wilson(share, min(observations, trials))
+    return share, *wilson(share, min(observations, trials), z)
 
 
-def of_mean(values: Sequence[float]) -> tuple[float, float, float]:
+def of_mean(values: Sequence[float], z: float = 1.96) -> tuple[float, float, float]:
     """(mean, low, high) of shares between 0 and 1, one for each independent observation."""
     if len(values) < FEW:
-        return clustered([(value, 1) for value in values])
+        return clustered([(value, 1) for value in values], z)
     mean = statistics.fmean(values)
-    spread = 1.96 * statistics.stdev(values) / math.sqrt(len(values))
+    spread = z * statistics.stdev(values) / math.sqrt(len(values))
     return mean, mean - spread, mean + spread
