@@ -23,14 +23,19 @@ LONGEST_PROMPT = 384
 GENERATED_PROMPTS = 900
 """From the built-in generator in each round."""
 
-OWN_REPLIES = 128
-"""Of the reference, to stay close to. Replies that it would give itself cost neither reward nor KL;
-the corpus it was trained on pulled at PPO, and kept it from nothing.
+SAMPLES = 128
+"""Replies of the reference: reward models are normalised on them, and PPO stays close to them. What
+it would say itself costs neither reward nor KL; the corpus it was trained on pulled at PPO, and
+kept it from nothing.
 """
 
 
 class Material(Protocol):
     """Where a round's prompts and supervised examples come from."""
+
+    @property
+    def samples(self) -> Sequence[Group]:
+        """Fresh replies of the reference."""
 
     def draw(self, count: int) -> list[Prompt]:
         """So many prompts for rollouts, other ones each time."""
@@ -57,10 +62,11 @@ class BuiltinMaterial:
             [tuple(self.chat.encode(prompt.messages)) for prompt in sides[side]]
             for side in ("train", "judge")
         )
-        own = _own_replies(reference, self.generated[:OWN_REPLIES], seed)
-        texts = [self.chat.decode(group.replies[0]) for group in own]
-        checked = zip(own, sides["train"], texts, strict=False)
-        self.own = [group for group, p, text in checked if p.right(text) is not False] or own
+        self.samples = _sampled(reference, self.generated[:SAMPLES], seed)
+        texts = [self.chat.decode(group.replies[0]) for group in self.samples]
+        checked = zip(self.samples, sides["train"], texts, strict=False)
+        kept = [group for group, prompt, text in checked if prompt.right(text) is not False]
+        self.own = kept or self.samples
 
     def draw(self, count: int) -> list[Prompt]:
         from_log = min(count // 2, len(self.train))
@@ -82,7 +88,7 @@ class LoggedMaterial:
         self.rng = random.Random(seed)
         self.train = _logged(logged, "train")
         self.judge = _logged(logged, "judge")
-        self.own = _own_replies(reference, self.train[:OWN_REPLIES], seed)
+        self.samples = _sampled(reference, self.train[:SAMPLES], seed)
 
     def draw(self, count: int) -> list[Prompt]:
         return self.rng.choices(self.train, k=count)
@@ -91,7 +97,7 @@ class LoggedMaterial:
         return self.judge[:count]
 
     def replay(self, count: int) -> Sequence[Group]:
-        return self.rng.choices(self.own, k=count)
+        return self.rng.choices(self.samples, k=count)
 
 
 def _logged(logged: Sequence[LoggedPrompt], split: str) -> list[Prompt]:
@@ -109,7 +115,7 @@ def _generated(seed: int) -> dict[str, list[builtin.Prompt]]:
     return sides
 
 
-def _own_replies(reference: Model, prompts: Sequence[Prompt], seed: int) -> list[Group]:
+def _sampled(reference: Model, prompts: Sequence[Prompt], seed: int) -> list[Group]:
     """One reply of the reference to each prompt, as it serves: at temperature 1."""
     replies = roll_out(reference, prompts, Sampling(1.0, 128, seed))
     return [Group(p, (group[0].tokens,)) for p, group in zip(prompts, replies, strict=True)]

@@ -12,7 +12,6 @@ from typing import Any
 
 from feedback.records import Claim, Live, Reason
 from feedback.store import Store
-from learner.batching import Group
 from learner.gate import Case, Decision, decide
 from learner.improve import improve
 from learner.judges import Judges, train_judges
@@ -21,7 +20,6 @@ from learner.parallel import use_threads
 from learner.ppo import PPO
 from learner.progress import Progress
 from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
-from learner.rollout import Sampling, roll_out
 from learner.settings import LearnerSettings
 from policy.versions import Versions
 
@@ -106,6 +104,7 @@ class Round:
         self.live: Live = self.store.live()
         self.base = self.versions.load("v0", device=device)
         self.policy = self.versions.load(self.live.version, device=device)
+        self.progress.stage("reference samples")
         self.material = self._material()
         return None
 
@@ -116,16 +115,15 @@ class Round:
         return LoggedMaterial(self.base, logged, self.seed)
 
     def train_judges(self) -> Judges:
-        """Both reward models, normalised on fresh samples of the reference."""
-        self.progress.stage("reference samples")
-        prompts = self.material.draw(128)
-        how = Sampling(1.0, self.settings.ppo.max_tokens, self.seed)
-        replies = roll_out(self.base, prompts, how)
-        pairs = zip(prompts, replies, strict=True)
-        reference = [Group(p, (group[0].tokens,)) for p, group in pairs]
+        """Both reward models, normalised on the reference's samples."""
         folder = self.versions.folder("v0")
         return train_judges(
-            folder, self.rankings, reference, self.settings.reward, self.seed, self.progress
+            folder,
+            self.rankings,
+            self.material.samples,
+            self.settings.reward,
+            self.seed,
+            self.progress,
         )
 
     def publish_reward(self, judges: Judges) -> str:

@@ -41,6 +41,8 @@ class Unwritten(Progress):
 class Prompts:
     """Material of a few prompts."""
 
+    samples = (Group((5, 6), ((7, 8),)),)
+
     def draw(self, count: int) -> list[Prompt]:
         return random.Random(0).choices([(5, 6, 7), (8, 9), (10, 11)], k=count)
 
@@ -48,7 +50,7 @@ class Prompts:
         return self.draw(count)
 
     def replay(self, count: int) -> Sequence[Group]:
-        return [Group((5, 6), ((7, 8),))] * count
+        return [*self.samples] * count
 
 
 class Scripted:
