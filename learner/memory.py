@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
+
+from policy.memory import available_bytes
 
 BYTES_PER_PARAMETER = 4 * 4 + 4 + 4 + 4
 """Master weights, gradient and two AdamW moments of what trains; reference; live; reward model."""
@@ -39,21 +40,3 @@ def _count(file: Path) -> int:
                 size *= axis
             total += size
     return total
-
-
-def available_bytes() -> int:
-    """Free memory, or what the container's limit leaves of it."""
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        free = int(lines["MemAvailable"].split()[0]) * 1024
-    return min(free, _cgroup_left())
-
-
-def _cgroup_left() -> int:
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    try:
-        return int(limit.read_text()) - int(used.read_text())
-    except (OSError, ValueError):
-        return 2**63

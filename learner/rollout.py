@@ -31,7 +31,11 @@ def roll_out(model: Model, prompts: Sequence[Prompt], how: Sampling) -> list[lis
     requests = [_request(model, i, prompt, how) for i, prompt in enumerate(prompts)]
 
     def run(part: Sequence[Request]) -> list[list[Completion]]:
-        engine = Engine(model.net, rows=min(64, len(part) * how.replies), context=model.context)
+        rows = min(max(64, how.replies), len(part) * how.replies)
+        longest = max(len(request.prompt) for request in part) + how.max_tokens
+        engine = Engine(
+            model.net, rows=rows, context=model.context, positions=rows * longest, prefill=4096
+        )
         done = generate(engine, part)
         return [done[request.id] for request in part]
 

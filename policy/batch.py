@@ -17,11 +17,9 @@ import torch
 from torch import Tensor
 
 from policy import sampling
-from policy.requests import Request, Token, Top
+from policy.requests import Request, Scores, Token, Top
 from policy.sampling import Draw, StackedParams
 from policy.shaping import Shaping
-
-_PREFILL_TOKENS = 4096  # padded tokens in one prefill pass: bounds its memory and its time
 
 
 @dataclass
@@ -30,6 +28,7 @@ class Row:
 
     request: Request
     index: int
+    scores: Scores | None = None
     length: int = field(init=False)
     last: int = field(init=False)
     said: list[int] = field(default_factory=list)
@@ -52,7 +51,13 @@ class Row:
         elif len(self.said) >= params.max_tokens or self.length + 1 >= context:
             finish = "length"
         top = top[: params.top_logprobs]
-        return Token(self.request.id, self.index, token, logp, raw_logp, finish, top)
+        scores, self.scores = self.scores, None
+        return Token(self.request.id, self.index, token, logp, raw_logp, finish, top, scores)
+
+    @property
+    def cached(self) -> tuple[int, ...]:
+        """The tokens whose keys and values are in the cache."""
+        return (*self.request.prompt, *self.said)[: self.length]
 
 
 @dataclass
@@ -108,10 +113,7 @@ def prefill_groups(rows: list[Row], slots: list[int]) -> Iterator[list[int]]:
     """Slots whose prompts are of like length, so that little of a padded pass is padding."""
     group: list[int] = []
     for slot in sorted(slots, key=lambda slot: rows[slot].length):
-        length = rows[slot].length
-        if group and (
-            length > 1.25 * rows[group[0]].length + 8 or length * (len(group) + 1) > _PREFILL_TOKENS
-        ):
+        if group and rows[slot].length > 1.25 * rows[group[0]].length + 8:
             yield group
             group = []
         group.append(slot)

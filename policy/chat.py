@@ -82,6 +82,18 @@ class Chat:
             raise InvalidMessages(f"The chat template refuses these messages: {error}") from error
         return cast("list[int]", ids)
 
+    def encode_text(self, text: str) -> list[int]:
+        """A text by itself, with what the tokenizer puts before any; at least one id. Raises
+        InvalidMessages."""
+        with self._lock:
+            ids: list[int] = self.tokenizer.encode(text, split_special_tokens=True)
+        if ids:
+            return ids
+        start = self.tokenizer.bos_token_id
+        if start is None:
+            raise InvalidMessages("The prompt is empty, and this model has no token to begin with.")
+        return [start]
+
     def encode_reply(self, text: str) -> list[int]:
         """An assistant turn's ids as they follow `encode(...)`, the end-of-turn token last."""
         with self._lock:

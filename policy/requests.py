@@ -35,22 +35,54 @@ class TooManyRows(ValueError):
         self.n = n
 
 
+class TooLarge(ValueError):
+    """A request for more positions of the KV cache than there are."""
+
+    def __init__(self, positions: int, n: int, needed: int) -> None:
+        super().__init__(
+            f"This request may need {n * needed} tokens of attention cache ({n} x {needed}) and "
+            f"this server has {positions}. Please ask for fewer answers or for fewer tokens."
+        )
+        self.positions = positions
+        self.needed = n * needed
+
+
 @dataclass(frozen=True)
 class Request:
-    """`n` answers to one prompt. `stop_ids` end an answer; row `index` draws from (seed, index)."""
+    """`n` answers to one prompt. `stop_ids` end an answer; row `index` draws from (seed, index).
+
+    Prompts of the same `share` may reuse what was computed for a beginning that they have in
+    common. `prompt_logprobs`: also score the prompt, with so many likeliest tokens.
+    """
 
     id: str
     prompt: tuple[int, ...]
     params: SamplingParams
     n: int = 1
     stop_ids: frozenset[int] = frozenset()
+    share: str | None = None
+    prompt_logprobs: int | None = None
+
+    def longest(self, context: int) -> int:
+        """The most positions that one of its answers can come to hold."""
+        return min(len(self.prompt) + self.params.max_tokens, context)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The log-probabilities of a prompt's tokens under softmax(z), the first token's left out:
+    nothing precedes it. `tops`: the likeliest tokens in each one's place."""
+
+    logps: tuple[float, ...]
+    tops: tuple[Top, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
     """One token of one answer. `logp` is as sampled (0 where greedy), `raw_logp` under softmax(z);
     `finish` is "stop" or "length" on an answer's last token, or "fault" where the model gave no
-    number. A stop id is a token like others."""
+    number. A stop id is a token like others. `scores`: the prompt's, on its first answer's first
+    token, if the request asked for them."""
 
     request_id: str
     index: int
@@ -59,6 +91,7 @@ class Token:
     raw_logp: float
     finish: str | None
     top: Top = ()
+    scores: Scores | None = None
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,10 @@ from sqlalchemy.exc import OperationalError
 from feedback.errors import IllegalMove, NotFound
 from feedback.records import Live
 from feedback.store import Store
-from policy.engine import Engine
 from policy.model import UnsupportedModel, load
 from policy.versions import CorruptVersion, UnknownVersion, Versions
 
-from .resident import Broken, Resident, device_of, warm
+from .resident import Broken, Resident, device_of, engine_for, warm
 from .settings import ServerSettings
 from .worker import Hosted, Worker
 
@@ -219,11 +218,12 @@ class Residence(threading.Thread):
             raise Broken("its files are others than those on record")
         folder = self._versions.folder(version)
         model = load(folder, name=version, device=device_of(self._settings.device))
-        hosted = Hosted(Engine(model.net, rows=self._settings.rows), model.chat)
+        hosted = Hosted(engine_for(model.net, self._settings), model.chat)
         warm(hosted)
         self._worker.host(version, hosted)
+        resident = Resident(version, manifest.digest, model, hosted.engine)
         with self._lock:
-            self._residents[version] = Resident(version, manifest.digest, model)
+            self._residents[version] = resident
 
     def _make_room(self, live: Live) -> bool:
         """Lets the least recently used spare version go if all places are taken."""

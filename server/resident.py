@@ -8,12 +8,16 @@ import time
 from collections.abc import Sequence
 
 import torch
+from transformers import PreTrainedModel
 
+from policy.cache import position_bytes
 from policy.chat import Message
-from policy.engine import Request, generate
+from policy.engine import Engine, Request, generate
+from policy.memory import machine_bytes
 from policy.model import Model
 from policy.params import SamplingParams
 
+from .settings import ServerSettings
 from .worker import Hosted
 
 WARM_MESSAGES = (Message("user", "Hello!"),)
@@ -28,10 +32,11 @@ class Broken(Exception):
 class Resident:
     """One version in memory. `readers` counts the requests that use it; Residence counts them."""
 
-    def __init__(self, id: str, digest: str, model: Model) -> None:
+    def __init__(self, id: str, digest: str, model: Model, engine: Engine) -> None:
         self.id = id
         self.digest = digest
-        self.context = model.context
+        self.context = engine.context
+        self.positions = engine.positions
         self.template_hash = model.chat.template_hash
         self.stop_ids = model.chat.stop_ids
         self.vocabulary = int(model.net.config.vocab_size)
@@ -47,9 +52,45 @@ class Resident:
         with self._encoding:
             return tuple(self._chat.encode(turns))
 
-    def text(self, token: int) -> str:
-        """A token by itself; bytes that are no whole character show as U+FFFD."""
-        return self._chat.decode([token])
+    def encode_text(self, text: str) -> tuple[int, ...]:
+        """A text's ids, no template applied."""
+        with self._encoding:
+            return tuple(self._chat.encode_text(text))
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Tokens by themselves; bytes that are no whole character show as U+FFFD."""
+        return self._chat.decode(tokens)
+
+
+def engine_for(net: PreTrainedModel, settings: ServerSettings) -> Engine:
+    """An engine whose keys and values stay within their memory: four fifths for the rows, the rest
+    for what finished ones leave to the next turn."""
+    rows, context = settings.rows, int(net.config.max_position_embeddings)
+    if settings.cache_gib is None:
+        room = _spare_bytes(net.device) // position_bytes(net)
+        room = min(room, rows * context * 5 // 4)
+    else:
+        room = int(settings.cache_gib * 2**30) // position_bytes(net)
+    positions = room * 4 // 5
+    if positions < 2:
+        raise Broken(f"there is memory for {positions} tokens of attention cache")
+    return Engine(
+        net,
+        rows=rows,
+        context=min(context, positions),
+        positions=positions,
+        keep=room - positions,
+        prefill=settings.prefill,
+    )
+
+
+def _spare_bytes(device: torch.device) -> int:
+    """What one version's keys and values may take where nothing else was set: a few versions are
+    resident at a time, and idle ones have touched little of theirs."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free) // 4
+    return machine_bytes() // 8
 
 
 def device_of(setting: str) -> str:

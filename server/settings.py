@@ -38,10 +38,32 @@ class ServerSettings(BaseModel):
         le=1024,
         description="Answers decoded at a time by each version; more share the machine's memory.",
     )
+    cache_gib: float | None = Field(
+        default=None,
+        gt=0,
+        description="Memory of each version's attention cache, in GiB. Without it what `rows` whole"
+        " contexts take, at most an eighth of the machine's or the container's.",
+    )
+    prefill: int = Field(
+        default=256,
+        ge=1,
+        description="Prompt tokens read in one step: more start sooner, fewer hold others up less.",
+    )
     queue: int = Field(
         default=256,
         ge=1,
         description="Requests in flight, waiting ones included, before a new one is told to retry.",
+    )
+    queue_share: int | None = Field(
+        default=None,
+        ge=1,
+        description="Requests in flight that one person may have. Without it the queue is shared"
+        " as people come.",
+    )
+    wait_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds that a request waits for its first token before it is told to retry.",
     )
     max_n: int = Field(default=16, ge=1, description="Most answers that one request may ask for.")
     max_tokens: int = Field(

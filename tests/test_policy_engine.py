@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,16 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from policy.engine import Completion, Engine, Request, Token, TooLong, TooManyRows, generate
+from policy.engine import (
+    Completion,
+    Engine,
+    Request,
+    Token,
+    TooLarge,
+    TooLong,
+    TooManyRows,
+    generate,
+)
 from policy.model import load
 from policy.params import SamplingParams
 from tests.tiny_models import SHAPES, make_tiny
@@ -255,17 +265,132 @@ def test_cancel_frees_what_it_names(llama: PreTrainedModel) -> None:
     assert answer(tokens, "c", 1) == list(alone["c"][0].tokens)
 
 
-def test_one_prefill_serves_all_answers(llama: PreTrainedModel) -> None:
-    """Eight answers to one prompt run its 20 positions through the model once."""
-    widths: list[tuple[int, ...]] = []
-    base = llama.base_model
-    hook = base.register_forward_pre_hook(
-        lambda _module, _args, inputs: widths.append(tuple(inputs["input_ids"].shape)),
+def prefilled(net: PreTrainedModel, run: Callable[[], object]) -> list[tuple[int, ...]]:
+    """The shapes of ids that went through the model's own modules while `run` ran."""
+    shapes: list[tuple[int, ...]] = []
+    hook = net.base_model.register_forward_pre_hook(
+        lambda _module, _args, inputs: shapes.append(tuple(inputs["input_ids"].shape)),
         with_kwargs=True,
     )
-    generate(Engine(llama), [Request("a", prompt(20), SamplingParams(max_tokens=2), n=8)])
+    run()
     hook.remove()
-    assert widths == [(1, 19), (8, 1), (8, 1)]
+    return shapes
+
+
+def test_one_prefill_serves_all_answers(llama: PreTrainedModel) -> None:
+    """Eight answers to one prompt run its first 19 positions through the model once; the 20th is
+    each row's first input."""
+    request = Request("a", prompt(20), SamplingParams(max_tokens=2), n=8)
+    assert prefilled(llama, lambda: generate(Engine(llama), [request])) == [(1, 19)]
+
+
+def test_a_long_prompt_holds_nobody_up(llama: PreTrainedModel) -> None:
+    """A prompt of 50 at 16 a step takes four steps, and its neighbour gets a token at each; both
+    answers are what they are alone."""
+    long, short = Request("long", prompt(50), GREEDY), Request("short", prompt(5), GREEDY)
+    engine = Engine(llama, rows=4, prefill=16)
+    engine.add(short)
+    engine.step()
+    engine.add(replace(long, n=2))
+    steps = [engine.step() for _ in range(5)]
+    assert [len(tokens) for tokens in steps] == [1, 1, 1, 3, 3]
+    rest = [token for tokens in steps for token in tokens] + run(engine)
+    alone = generate(Engine(llama), [long, short])
+    assert answer(rest, "short") == list(alone["short"][0].tokens[1:])
+    assert answer(rest, "long", 0) == answer(rest, "long", 1) == list(alone["long"][0].tokens)
+
+
+def test_a_prompt_on_its_way_can_be_cancelled(llama: PreTrainedModel) -> None:
+    """Its rows are free at once."""
+    engine = Engine(llama, rows=2, prefill=16)
+    engine.add(Request("a", prompt(50), GREEDY, n=2))
+    engine.step()
+    assert engine.running == 2
+    engine.cancel("a", 1)
+    assert engine.running == 1
+    engine.cancel("a")
+    assert (engine.running, engine.busy) == (0, False)
+
+
+def next_turn(net: PreTrainedModel, first: str | None, second: str | None) -> list[int]:
+    """How many positions a conversation's second turn, of 40 and 12 tokens, computes anew; its
+    answer is checked against an engine that keeps nothing."""
+    engine = Engine(net, rows=2, context=64, keep=100)
+    opening = Request("1", prompt(34), replace(GREEDY, max_tokens=6), share=first)
+    [said] = generate(engine, [opening])["1"]
+    turn = Request("2", (*said.prompt, *said.tokens, *prompt(12)), GREEDY, share=second)
+    answers: list[tuple[int, ...]] = []
+    shapes = prefilled(net, lambda: answers.append(generate(engine, [turn])["2"][0].tokens))
+    assert answers[0] == generate(Engine(net), [replace(turn, share=None)])["2"][0].tokens
+    return [columns for _, columns in shapes]
+
+
+def test_a_next_turn_computes_what_is_new(llama: PreTrainedModel) -> None:
+    """Of 52 tokens the last is the first input, and 39 were computed: the last drawn one was not.
+    Nobody else's conversation is looked at."""
+    assert next_turn(llama, "ada", "ada") == [12]
+    assert next_turn(llama, "ada", "bob") == [51]
+    assert next_turn(llama, None, None) == [51]
+
+
+def test_no_more_is_kept_than_there_is_room_for(llama: PreTrainedModel) -> None:
+    """Room for 80 positions keeps two rows of 39 and lets the least recently used go."""
+    engine = Engine(llama, rows=1, keep=80)
+    for number in (1, 2, 1, 3):
+        request = Request(
+            f"r{number}", prompt(34, number), replace(GREEDY, max_tokens=6), share="a"
+        )
+        generate(engine, [request])
+    found = [bool(engine._prefixes.find("a", prompt(34, number))) for number in (1, 2, 3)]
+    assert found == [True, False, True]
+
+
+def test_prompts_are_scored(llama: PreTrainedModel) -> None:
+    """Every token but the first, within 1e-5 of a plain pass, with the likeliest beside; in parts
+    or whole, however many answers there are."""
+    ids = prompt(40)
+    with torch.inference_mode():
+        logps = llama(torch.tensor([ids])).logits[0].log_softmax(-1)
+    expected = logps[:-1].gather(-1, torch.tensor(ids[1:])[:, None])[:, 0].tolist()
+    for parts in (16, 256):
+        engine = Engine(llama, prefill=parts)
+        engine.add(Request("a", ids, GREEDY, n=2, prompt_logprobs=2))
+        tokens = run(engine)
+        [scores] = [token.scores for token in tokens if token.scores]
+        assert scores.logps == pytest.approx(expected, abs=1e-5)
+        assert [top[0][0] for top in scores.tops] == logps[:-1].argmax(-1).tolist()
+        assert {len(top) for top in scores.tops} == {2}
+
+
+def test_positions_are_bounded(llama: PreTrainedModel) -> None:
+    """Room for 100 positions: two rows of up to 50 run, a third waits, and what can never fit is
+    refused with the numbers."""
+    engine = Engine(llama, rows=8, positions=100)
+    asked = SamplingParams(max_tokens=20)
+    for id in "abc":
+        engine.add(Request(id, prompt(30), asked))
+    engine.step()
+    assert (engine.running, engine.waiting, engine.used) == (2, 1, 1.0)
+    with pytest.raises(TooLarge, match=r"150 tokens of attention cache \(3 x 50\).*has 100"):
+        engine.add(Request("d", prompt(30), asked, n=3))
+    tokens = run(engine)
+    alone = generate(Engine(llama), [Request("c", prompt(30), asked)])
+    assert answer(tokens, "c") == list(alone["c"][0].tokens)
+
+
+def test_slots_are_laid_out_anew(tmp_path: Path) -> None:
+    """Where short and long answers come and go in little room, none loses a position."""
+    net = load(make_tiny(tmp_path, max_position_embeddings=700)).net
+    requests = [
+        Request(str(i), prompt(length, i), SamplingParams(max_tokens=tokens, seed=i), n=n)
+        for i, (length, tokens, n) in enumerate(
+            [(10, 20, 3), (100, 150, 2), (5, 9, 4), (200, 440, 1), (8, 30, 5), (90, 200, 2)]
+        )
+    ]
+    together = generate(Engine(net, rows=6, positions=700), requests)
+    for request in requests:
+        alone = generate(Engine(net, rows=6), [request])
+        assert said(together, request.id) == said(alone, request.id)
 
 
 def test_weights_may_change_between_generations(tmp_path: Path) -> None:

@@ -74,12 +74,13 @@ def test_death_of_the_decoding_thread_ends_streams_and_is_seen(server: Running) 
     def explode(_module: object, _args: object) -> None:
         raise RuntimeError("a broken chip")
 
-    body = chat_body(n=8, max_tokens=200, stream=True)
+    body = chat_body(n=8, max_tokens=200, stream=True, ignore_eos=True)
     with server.http.stream("POST", "/v1/chat/completions", json=body) as stream:
         lines = stream.iter_lines()
         next(lines)
-        net: torch.nn.Module = server.serving.worker._hosted["v0"].engine.net
-        net.register_forward_pre_hook(explode)
+        net = server.serving.worker._hosted["v0"].engine.net
+        embeddings: torch.nn.Module = net.get_input_embeddings()
+        embeddings.register_forward_pre_hook(explode)
         rest = [line for line in lines if line]
     assert '"error"' in rest[-1]
     assert "a broken chip" not in rest[-1]
