@@ -17,6 +17,7 @@ import uvicorn
 
 from . import access
 from .app import create_app
+from .deadlines import Protocol
 from .serving import Serving
 from .settings import Settings
 
@@ -60,6 +61,7 @@ def main(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         log_config=None,
+        http=Protocol,
         timeout_graceful_shutdown=int(section.grace_s + LAST_FRAMES_S),
     )
     server = Server(config, serving, section.grace_s)

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from . import completions, errors, health, operations, rankings
+from . import completions, errors, health, metrics, models, operations, rankings
 from .access import Access, BodyLimit, RequestIds
+from .deadlines import Deadlines
 from .serving import Serving
 from .settings import Settings
 
@@ -30,14 +31,16 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         middleware=[
             Middleware(RequestIds),
+            Middleware(metrics.CountRequests, metrics=serving.metrics),
             Middleware(Access, key=serving.key),
             Middleware(BodyLimit),
+            Middleware(Deadlines),
         ],
         docs_url=None,
         redoc_url=None,
     )
     app.state.serving = serving
     errors.install(app)
-    for router in (completions.router, rankings.router, operations.router, health.router):
-        app.include_router(router)
+    for part in (completions, models, rankings, operations, health, metrics):
+        app.include_router(part.router)
     return app

@@ -1,8 +1,9 @@
-"""/v1/chat/completions and /v1/models, as OpenAI's clients know them."""
+"""/v1/chat/completions and /v1/completions, as OpenAI's clients know them."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -12,13 +13,13 @@ from starlette.responses import JSONResponse, Response
 from policy.params import SamplingParams
 
 from . import access
-from .errors import ApiError
-from .generation import Ask, Generation, derived_conversation
+from .asked import ChatMessage, ChatRequest, Sampled, TextRequest
+from .generation import Ask, Generation, Prompt, derived_conversation
 from .leaving import ClientGone, unless_gone
-from .serving import MODEL, Serving, version_named
-from .shapes import VERSION_HEADER, completion
+from .serving import Serving
+from .shapes import VERSION_HEADER, ChatChunks, Chunks, completion
 from .streaming import EventStream
-from .wire import ChatRequest
+from .text_shapes import TextChunks, text_completion
 
 router = APIRouter()
 
@@ -29,65 +30,70 @@ LEAST_TEMPERATURE = 1e-3
 
 
 @router.post("/v1/chat/completions")
-async def create(request: Request, body: ChatRequest) -> Response:
+async def chat(request: Request, body: ChatRequest) -> Response:
     """Answers a conversation, `n` times."""
     serving: Serving = request.app.state.serving
     body.check(serving.settings.server)
-    generation = Generation(serving, ask_of(body, serving))
+    generation = Generation(serving, chat_ask(body, serving))
+    return await answered(
+        request,
+        generation,
+        body,
+        whole=lambda: completion(generation, body),
+        chunks=lambda: ChatChunks(generation, body),
+    )
+
+
+@router.post("/v1/completions")
+async def text(request: Request, body: TextRequest) -> Response:
+    """Continues a text or token ids as they are, no chat template applied; nothing is learned from
+    it."""
+    serving: Serving = request.app.state.serving
+    body.check(serving.settings.server)
+    generation = Generation(serving, text_ask(body, serving))
+    return await answered(
+        request,
+        generation,
+        body,
+        whole=lambda: text_completion(generation, body),
+        chunks=lambda: TextChunks(generation, body),
+    )
+
+
+async def answered(
+    request: Request,
+    generation: Generation,
+    body: Sampled,
+    *,
+    whole: Callable[[], dict[str, Any]],
+    chunks: Callable[[], Chunks],
+) -> Response:
+    """All answers at once, or as they are written."""
     if body.stream:
-        return EventStream(generation, body)
+        return EventStream(generation, chunks)
     try:
-        return await unless_gone(request.receive, whole(generation, body))
+        return await unless_gone(request.receive, finished(generation, whole))
     except ClientGone:
         return Response(status_code=499)
 
 
-@router.get("/v1/models")
-def models(request: Request) -> dict[str, Any]:
-    """The live version as `rankloop`, and every version in memory by its own name."""
-    serving: Serving = request.app.state.serving
-    return {"object": "list", "data": [model_card(name, at) for name, at in names(serving)]}
+async def finished(generation: Generation, whole: Callable[[], dict[str, Any]]) -> Response:
+    async with generation:
+        async for _ in generation.pieces():
+            pass
+        await generation.store()
+        return JSONResponse(whole(), headers={VERSION_HEADER: generation.version})
 
 
-@router.get("/v1/models/{name}")
-def model(request: Request, name: str) -> dict[str, Any]:
-    """One of the names above."""
-    version_named(name)
-    for known, created in names(request.app.state.serving):
-        if known == name:
-            return model_card(known, created)
-    message = f"The model `{name}` is not in memory."
-    raise ApiError(404, message, param="model", code="model_not_found")
-
-
-def names(serving: Serving) -> list[tuple[str, float]]:
-    """Model names, each with the time of its version's birth."""
-    resident = serving.residence.ids
-    created = {info.id: info.created_at for info in serving.store.versions()}
-    live = serving.store.live()
-    return [
-        (MODEL, created[live.version]),
-        *((f"{MODEL}@{id}", at) for id, at in created.items() if id in resident),
-    ]
-
-
-def model_card(name: str, created_at: float) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": int(created_at), "owned_by": MODEL}
-
-
-def ask_of(body: ChatRequest, serving: Serving) -> Ask:
-    """The body with its defaults filled in. A seed is drawn if none is given, so that every answer
-    has one."""
-    messages = tuple(
-        ("system" if message.role == "developer" else message.role, message.content)
-        for message in body.messages
-    )
+def chat_ask(body: ChatRequest, serving: Serving) -> Ask:
+    """The body with its defaults filled in."""
+    messages = turns(body.messages)
     person = access.person(body.user, serving.key)
     conversation = (body.metadata or {}).get("conversation_id")
     return Ask(
         id=f"chatcmpl-{uuid4().hex}",
         model=body.model,
-        messages=messages,
+        prompts=(Prompt(messages=messages),),
         n=body.choices,
         max_tokens=body.longest,
         sampling=sampling_of(body),
@@ -102,8 +108,41 @@ def ask_of(body: ChatRequest, serving: Serving) -> Ask:
     )
 
 
-def sampling_of(body: ChatRequest) -> SamplingParams:
-    """How the tokens are drawn; nulls are what leaves the distribution as it is."""
+def turns(messages: list[ChatMessage]) -> tuple[tuple[str, str], ...]:
+    """The messages in the three roles that chat templates know: a developer speaks as the system,
+    and what a tool found is told by the user."""
+    roles = {"developer": "system", "tool": "user"}
+    return tuple((roles.get(turn.role, turn.role), turn.content or "") for turn in messages)
+
+
+def text_ask(body: TextRequest, serving: Serving) -> Ask:
+    """The body with its defaults filled in. What is no chat is on record, and never learned
+    from."""
+    id = f"cmpl-{uuid4().hex}"
+    prompts = tuple(
+        Prompt(text=prompt) if isinstance(prompt, str) else Prompt(ids=tuple(prompt))
+        for prompt in body.prompts
+    )
+    return Ask(
+        id=id,
+        model=body.model,
+        prompts=prompts,
+        n=body.choices,
+        max_tokens=body.longest,
+        sampling=sampling_of(body),
+        stops=body.stops,
+        stop_ids=frozenset(body.stop_token_ids or ()),
+        ignore_eos=bool(body.ignore_eos),
+        person=access.person(body.user, serving.key),
+        consented=False,
+        conversation_id=(body.metadata or {}).get("conversation_id") or id,
+        prompt_logprobs=body.top if body.scores_prompt else None,
+    )
+
+
+def sampling_of(body: ChatRequest | TextRequest) -> SamplingParams:
+    """How the tokens are drawn; nulls are what leaves the distribution as it is. A seed is drawn if
+    none is given, so that every answer has one."""
     given: dict[str, Any] = {
         "temperature": body.temperature and max(body.temperature, LEAST_TEMPERATURE),
         "top_p": None if body.top_p is None else max(body.top_p, LEAST_TOP_P),
@@ -114,18 +153,7 @@ def sampling_of(body: ChatRequest) -> SamplingParams:
         "repetition_penalty": body.repetition_penalty,
         "logit_bias": body.biases,
         "min_tokens": body.min_tokens,
-        "top_logprobs": body.top_logprobs,
+        "top_logprobs": body.top,
         "seed": secrets.randbits(53) if body.seed is None else body.seed,
     }
     return SamplingParams(**{name: value for name, value in given.items() if value is not None})
-
-
-async def whole(generation: Generation, body: ChatRequest) -> Response:
-    """All answers at once."""
-    async with generation:
-        async for _ in generation.pieces():
-            pass
-        await generation.store()
-        return JSONResponse(
-            completion(generation, body), headers={VERSION_HEADER: generation.version}
-        )

@@ -84,14 +84,23 @@ def unready(message: str, retry_after_s: int = 1) -> ApiError:
     return ApiError(503, message, code="service_unavailable", retry_after_s=retry_after_s)
 
 
-def too_long(context: int, prompt: int, answer: int) -> ApiError:
+def too_long(context: int, prompt: int, answer: int, param: str) -> ApiError:
     """OpenAI's own sentence: clients recognise an overflow by it."""
     message = (
         f"This model's maximum context length is {context} tokens. However, you requested"
-        f" {prompt + answer} tokens ({prompt} in the messages, {answer} in the completion)."
-        " Please reduce the length of the messages or completion."
+        f" {prompt + answer} tokens ({prompt} in the {param}, {answer} in the completion)."
+        f" Please reduce the length of the {param} or completion."
     )
-    return ApiError(400, message, param="messages", code="context_length_exceeded")
+    return ApiError(400, message, param=param, code="context_length_exceeded")
+
+
+def too_large(positions: int, needed: int) -> ApiError:
+    """More than the memory for attention holds, so that waiting would not help."""
+    message = (
+        f"This request may come to {needed} tokens in all its answers, their prompts counted, and"
+        f" this server holds {positions} at a time. Please ask for fewer answers or fewer tokens."
+    )
+    return ApiError(400, message, param="n", code="request_too_large")
 
 
 STATUS_OF: Sequence[tuple[type[store_errors.StoreError], int, str]] = (

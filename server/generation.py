@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from feedback.records import CandidateRecord, GenerationRecord
 from policy.params import SamplingParams
 
-from .errors import ApiError, refused, too_long
+from .errors import ApiError, refused, too_large, too_long
 from .jobs import Event, Fault, Job, Piece
 
 if TYPE_CHECKING:
@@ -26,13 +26,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Prompt:
+    """What is to be answered: messages, as the model's chat template renders them, or a text or
+    token ids as they are."""
+
+    messages: tuple[tuple[str, str], ...] = ()
+    text: str | None = None
+    ids: tuple[int, ...] | None = None
+
+    @property
+    def param(self) -> str:
+        """The field that it came in."""
+        return "messages" if self.messages else "prompt"
+
+
+@dataclass(frozen=True)
 class Ask:
     """What a person asked for, every default filled in but the bound on the answer's tokens, which
-    `sampling` leaves open: it is `max_tokens`, or what there is room for."""
+    `sampling` leaves open: it is `max_tokens`, or what there is room for. Each of the prompts is
+    answered `n` times. `prompt_logprobs`: score the prompts too, with so many likeliest tokens."""
 
     id: str
     model: str
-    messages: tuple[tuple[str, str], ...]
+    prompts: tuple[Prompt, ...]
     n: int
     max_tokens: int | None
     sampling: SamplingParams
@@ -42,6 +58,7 @@ class Ask:
     person: str
     consented: bool
     conversation_id: str
+    prompt_logprobs: int | None = None
 
     @property
     def params(self) -> dict[str, Any]:
@@ -105,6 +122,14 @@ class Choice:
         return "".join(self.texts)
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """A prompt as token ids, and what there is room for after it."""
+
+    ids: tuple[int, ...]
+    max_tokens: int
+
+
 class Generation:
     """One request's answers in the making, all by one version."""
 
@@ -112,16 +137,14 @@ class Generation:
         self._serving = serving
         self.ask = ask
         self.created_at = time.time()
-        self.choices = [Choice(index) for index in range(ask.n)]
-        self.prompt: tuple[int, ...] = ()
-        self.max_tokens = 0
+        self.choices = [Choice(index) for index in range(ask.n * len(ask.prompts))]
+        self.prompts: list[Encoded] = []
         self._mailbox = Mailbox()
         self._resident: Resident | None = None
         self._left_over: list[Piece] = []
 
     async def __aenter__(self) -> Generation:
-        self._serving.admit()
-        self._serving.in_flight += 1
+        self._serving.admit(self.ask.person)
         try:
             self._resident = await self._serving.pin(self.ask.model)
             await self._begin(self._resident)
@@ -131,46 +154,77 @@ class Generation:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        self._serving.in_flight -= 1
+        self._serving.leave(self.ask.person)
         if self._resident is not None:
             if not self.finished:
-                self._serving.worker.cancel(self.ask.id)
+                for place in range(len(self.prompts)):
+                    self._serving.worker.cancel(self._id(place))
             self._serving.residence.release(self._resident)
             self._resident = None
 
     async def _begin(self, resident: Resident) -> None:
-        """Tokenises, refuses what can never fit, and queues the job."""
-        ask = self.ask
+        """Tokenises, refuses what can never fit, and queues the jobs."""
         self.version, self.digest = resident.id, resident.digest
-        self.prompt = await asyncio.to_thread(self._serving.encode, resident, ask.messages)
-        room = resident.context - len(self.prompt)
-        self.max_tokens = ask.max_tokens or min(self._serving.settings.server.max_tokens, room)
-        if self.max_tokens > room or room < 1:
-            raise too_long(resident.context, len(self.prompt), max(self.max_tokens, 1))
         self._check_ids(resident.vocabulary)
-        self._serving.worker.submit(
-            Job(
-                id=ask.id,
-                version=resident.id,
-                prompt=self.prompt,
-                n=ask.n,
-                params=replace(ask.sampling, max_tokens=self.max_tokens),
-                stops=ask.stops,
-                stop_ids=ask.stop_ids,
-                ignore_eos=ask.ignore_eos,
-            ),
-            self._mailbox,
+        prompts = [await self._encoded(resident, prompt) for prompt in self.ask.prompts]
+        self.prompts = prompts
+        for place in range(len(prompts)):
+            self._serving.worker.submit(self._job(place), self._mailbox)
+        self._left_over = await self._first()
+        self._serving.metrics.first_token.observe(time.time() - self.created_at)
+
+    async def _first(self) -> list[Piece]:
+        """The first pieces; raises ApiError if they are too long in coming."""
+        wait_s = self._serving.settings.server.wait_s
+        try:
+            return await asyncio.wait_for(self._take(), wait_s)
+        except TimeoutError:
+            message = f"No answer was begun within {wait_s:g} s. Please retry shortly."
+            raise ApiError(503, message, code="server_overloaded", retry_after_s=5) from None
+
+    async def _encoded(self, resident: Resident, prompt: Prompt) -> Encoded:
+        """The prompt's ids; raises ApiError if they, or the answers to them, can never fit."""
+        ids = await asyncio.to_thread(self._serving.encode, resident, prompt)
+        room, asked = resident.context - len(ids), self.ask.max_tokens
+        max_tokens = asked or min(self._serving.settings.server.max_tokens, room)
+        if max_tokens > room or room < 1:
+            raise too_long(resident.context, len(ids), max(max_tokens, 1), prompt.param)
+        needed = self.ask.n * (len(ids) + max_tokens)
+        if needed > resident.positions:
+            raise too_large(resident.positions, needed)
+        return Encoded(ids, max_tokens)
+
+    def _job(self, place: int) -> Job:
+        """The answers to one of the prompts."""
+        ask, prompt = self.ask, self.prompts[place]
+        return Job(
+            id=self._id(place),
+            version=self.version,
+            prompt=prompt.ids,
+            n=ask.n,
+            params=replace(ask.sampling, max_tokens=prompt.max_tokens),
+            stops=ask.stops,
+            stop_ids=ask.stop_ids,
+            ignore_eos=ask.ignore_eos,
+            first=place * ask.n,
+            share=ask.person,
+            prompt_logprobs=ask.prompt_logprobs,
         )
-        self._left_over = await self._take()
+
+    def _id(self, place: int) -> str:
+        """The first prompt's is the request's own; each is a generation on record."""
+        return f"{self.ask.id}.{place}" if place else self.ask.id
 
     def _check_ids(self, vocabulary: int) -> None:
         """Raises ApiError for a token that this version does not have."""
-        for id, _ in self.ask.sampling.logit_bias:
+        given = [
+            *(("logit_bias", id) for id, _ in self.ask.sampling.logit_bias),
+            *(("stop_token_ids", id) for id in self.ask.stop_ids),
+            *(("prompt", id) for prompt in self.ask.prompts for id in prompt.ids or ()),
+        ]
+        for param, id in given:
             if not 0 <= id < vocabulary:
-                raise refused("logit_bias", id, f"is no token of this model's {vocabulary}")
-        for id in self.ask.stop_ids:
-            if not 0 <= id < vocabulary:
-                raise refused("stop_token_ids", id, f"is no token of this model's {vocabulary}")
+                raise refused(param, id, f"is no token of this model's {vocabulary}")
 
     async def pieces(self) -> AsyncIterator[list[Piece]]:
         """What was written, as it comes, to the last piece of the last answer. Raises ApiError on a
@@ -190,11 +244,17 @@ class Generation:
 
     async def store(self) -> None:
         """Keeps the answers, before anybody is told that they are complete."""
-        await self._serving.record(self.record)
+        for place in range(len(self.prompts)):
+            await self._serving.record(self._record(place))
+        self._serving.metrics.answered(self)
 
     @property
     def finished(self) -> bool:
         return all(choice.finish is not None for choice in self.choices)
+
+    @property
+    def prompt_tokens(self) -> int:
+        return sum(len(prompt.ids) for prompt in self.prompts)
 
     @property
     def completion_tokens(self) -> int:
@@ -204,40 +264,54 @@ class Generation:
     def candidate_ids(self) -> list[str]:
         return [f"{self.ask.id}-{choice.index}" for choice in self.choices]
 
-    def token_text(self, token: int) -> str:
+    def prompt_of(self, index: int) -> tuple[Prompt, tuple[int, ...]]:
+        """What the choice answers, as it came and as token ids."""
+        place = index // self.ask.n
+        return self.ask.prompts[place], self.prompts[place].ids
+
+    def text(self, *tokens: int) -> str:
+        """Tokens by themselves."""
         assert self._resident is not None, "tokens are read while the version is pinned"
-        return self._resident.text(token)
+        return self._resident.text(tokens)
 
     def is_stop(self, token: int) -> bool:
         """Whether the token ends a turn, and so is no part of the text."""
         assert self._resident is not None, "tokens are read while the version is pinned"
         return token in self._resident.stop_ids
 
-    @property
-    def record(self) -> GenerationRecord:
+    def _record(self, place: int) -> GenerationRecord:
         assert self._resident is not None, "a generation is stored while its version is pinned"
+        ask, prompt = self.ask, self.prompts[place]
+        choices = self.choices[place * ask.n : (place + 1) * ask.n]
         return GenerationRecord(
-            id=self.ask.id,
-            conversation_id=self.ask.conversation_id,
-            person=self.ask.person,
-            consented=self.ask.consented,
+            id=self._id(place),
+            conversation_id=ask.conversation_id,
+            person=ask.person,
+            consented=ask.consented,
             version=self.version,
             digest=self.digest,
-            messages=self.ask.messages,
-            prompt_ids=self.prompt,
-            params={**self.ask.params, "max_tokens": self.max_tokens},
-            seed=self.ask.sampling.seed,
+            messages=self._asked(place),
+            prompt_ids=prompt.ids,
+            params={**ask.params, "max_tokens": prompt.max_tokens},
+            seed=ask.sampling.seed,
             template_hash=self._resident.template_hash,
-            candidates=tuple(map(self._candidate, self.choices, self.candidate_ids)),
+            candidates=tuple(self._candidate(choice) for choice in choices),
             created_at=self.created_at,
         )
 
-    @staticmethod
-    def _candidate(choice: Choice, id: str) -> CandidateRecord:
+    def _asked(self, place: int) -> tuple[tuple[str, str], ...]:
+        """The messages, or the text that no template was applied to."""
+        prompt = self.ask.prompts[place]
+        if prompt.messages:
+            return prompt.messages
+        text = prompt.text
+        return (("text", self.text(*self.prompts[place].ids) if text is None else text),)
+
+    def _candidate(self, choice: Choice) -> CandidateRecord:
         assert choice.finish is not None, "only whole answers are stored"
         return CandidateRecord(
-            id=id,
-            index=choice.index,
+            id=self.candidate_ids[choice.index],
+            index=choice.index % self.ask.n,
             text=choice.text,
             token_ids=tuple(piece.token for piece in choice.pieces),
             logps=tuple(piece.logp for piece in choice.pieces),

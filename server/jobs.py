@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from policy.params import SamplingParams
+from policy.requests import Scores
 
 
 @dataclass(frozen=True)
 class Job:
-    """`n` answers to one prompt by one version. `id` is the completion's id. An answer ends at a
-    stop string, at one of `stop_ids`, and at the model's own end unless `ignore_eos`."""
+    """`n` answers to one prompt by one version, the first of them the request's choice `first`. An
+    answer ends at a stop string, at one of `stop_ids`, and at the model's own end unless
+    `ignore_eos`. `share`: whose prompts may reuse what was computed for each other's beginnings.
+    `prompt_logprobs`: also score the prompt, with so many likeliest tokens."""
 
     id: str
     version: str
@@ -22,15 +25,19 @@ class Job:
     stops: tuple[str, ...] = ()
     stop_ids: frozenset[int] = frozenset()
     ignore_eos: bool = False
+    first: int = 0
+    share: str | None = None
+    prompt_logprobs: int | None = None
 
 
 @dataclass(frozen=True)
 class Piece:
-    """What one decode step added to the answer `index`: a token, and the text that may be shown by
+    """What one decode step added to the choice `index`: a token, and the text that may be shown by
     now.
 
     `logp` is the token's log-probability as sampled, `raw_logp` that of the raw model, `top` the
     likeliest tokens with theirs. `finish` is "stop" or "length" on an answer's last piece.
+    `scores`: the prompt's, on the first piece of its first answer, if they were asked for.
     """
 
     index: int
@@ -40,6 +47,7 @@ class Piece:
     raw_logp: float
     finish: str | None = None
     top: tuple[tuple[int, float], ...] = ()
+    scores: Scores | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import OperationalError
@@ -23,9 +25,11 @@ from feedback.store import Store
 from . import access
 from .errors import ApiError, unready
 from .jobs import Event, Mailbox
+from .metrics import Metrics
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from .generation import Prompt
     from .residence import Residence
     from .resident import Resident
     from .worker import Worker
@@ -47,10 +51,11 @@ class Serving:
         self.key = access.usable(settings.key)
         self.failed: Callable[[str], None] | None = None
         self.draining = False
-        self.in_flight = 0
+        self._by_person: Counter[str] = Counter()
         self.problem: str | None = None
         self.misconfigured = False
         self.ended = True
+        self.metrics = Metrics(self)
         self._store: Store | None = None
         self._residence: Residence | None = None
         self._worker: Worker | None = None
@@ -184,13 +189,17 @@ class Serving:
         """Versions that cannot be served, and why."""
         return self._residence.problems if self._residence else {}
 
+    def gauge(self, name: str) -> float:
+        """A figure of the worker's; 0 while there is none."""
+        return float(getattr(self._worker, name)) if self._worker else 0.0
+
     def follow(self) -> None:
         """The live pointer has just moved."""
         if self._residence is not None:
             self._residence.follow()
 
-    def admit(self) -> None:
-        """Raises ApiError when no more requests can be taken."""
+    def admit(self, person: str) -> None:
+        """Counts one more request of this person's; raises ApiError when no more can be taken."""
         if self.draining:
             raise unready("The server is shutting down.")
         if self.in_flight >= self.settings.server.queue:
@@ -200,6 +209,26 @@ class Serving:
                 code="server_overloaded",
                 retry_after_s=1,
             )
+        share = self.settings.server.queue_share
+        if share is not None and self._by_person[person] >= share:
+            raise ApiError(
+                429,
+                f"You have {share} requests in flight, which is your share. Please retry shortly.",
+                code="rate_limit_exceeded",
+                retry_after_s=1,
+            )
+        self._by_person[person] += 1
+
+    def leave(self, person: str) -> None:
+        """One of the person's requests is over."""
+        self._by_person[person] -= 1
+        if not self._by_person[person]:
+            del self._by_person[person]
+
+    @property
+    def in_flight(self) -> int:
+        """Requests for answers that are not over."""
+        return self._by_person.total()
 
     async def record(self, generation: GenerationRecord) -> None:
         """Keeps a generation. One at a time: SQLite has one writer, and waiting here is fair where
@@ -219,6 +248,15 @@ class Serving:
         assert resident is not None, "either it is lent or an error was raised"
         return resident
 
+    @asynccontextmanager
+    async def lent(self, model: str) -> AsyncIterator[Resident]:
+        """The version that a model name means, for as long as the block lasts."""
+        resident = await self.pin(model)
+        try:
+            yield resident
+        finally:
+            self.residence.release(resident)
+
     async def _bring(self, residence: Residence, version: str) -> Resident:
         from .residence import NotResident
 
@@ -233,14 +271,18 @@ class Serving:
         return resident
 
     @staticmethod
-    def encode(resident: Resident, messages: Sequence[tuple[str, str]]) -> tuple[int, ...]:
-        """Prompt ids; raises ApiError for messages that the model's chat template refuses."""
+    def encode(resident: Resident, prompt: Prompt) -> tuple[int, ...]:
+        """Prompt ids; raises ApiError for what the model cannot take."""
         from policy.chat import InvalidMessages
 
         try:
-            return resident.encode(messages)
+            if prompt.ids is not None:
+                return prompt.ids
+            if prompt.text is not None:
+                return resident.encode_text(prompt.text)
+            return resident.encode(prompt.messages)
         except InvalidMessages as error:
-            raise ApiError(400, str(error), param="messages", code="invalid_value") from None
+            raise ApiError(400, str(error), param=prompt.param, code="invalid_value") from None
 
 
 def version_named(model: str) -> str | None:

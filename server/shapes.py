@@ -1,13 +1,13 @@
-"""OpenAI's shapes of an answer, whole and in chunks, with our own field `rankloop`."""
+"""OpenAI's shapes of answers in a chat, whole and in chunks, with our own field `rankloop`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from .asked import ChatRequest, Sampled
 from .generation import Generation
 from .jobs import Piece
-from .wire import ChatRequest
 
 VERSION_HEADER = "x-rankloop-version"
 
@@ -52,7 +52,7 @@ def rankloop(generation: Generation) -> dict[str, Any]:
 
 
 def usage(generation: Generation) -> dict[str, int]:
-    prompt, answers = len(generation.prompt), generation.completion_tokens
+    prompt, answers = generation.prompt_tokens, generation.completion_tokens
     return {
         "prompt_tokens": prompt,
         "completion_tokens": answers,
@@ -70,9 +70,9 @@ def logprobs(
     return {
         "content": [
             {
-                **token_logprob(generation.token_text(piece.token), piece.raw_logp),
+                **token_logprob(generation.text(piece.token), piece.raw_logp),
                 "top_logprobs": [
-                    token_logprob(generation.token_text(token), logp) for token, logp in piece.top
+                    token_logprob(generation.text(token), logp) for token, logp in piece.top
                 ],
             }
             for piece in pieces
@@ -92,36 +92,57 @@ def token_logprob(text: str, logp: float) -> dict[str, Any]:
 
 
 class Chunks:
-    """The frames of one stream."""
+    """The frames of one stream, of whatever kind."""
 
-    def __init__(self, generation: Generation, body: ChatRequest) -> None:
+    kind: str
+
+    def __init__(self, generation: Generation, body: Sampled) -> None:
         self.generation = generation
-        self.body = body
-        self.head = head(generation, "chat.completion.chunk")
+        self.wants_usage = body.wants_usage
+        self.wants_usage_always = body.wants_usage_always
+        self.head = head(generation, self.kind)
 
     def openings(self) -> list[dict[str, Any]]:
-        """The role of each choice; our field on the first."""
-        chunks = [
-            self._chunk(choice.index, {"role": "assistant", "content": ""})
-            for choice in self.generation.choices
-        ]
-        chunks[0]["rankloop"] = rankloop(self.generation)
-        return chunks
+        """What comes before any text."""
+        return []
 
     def of(self, piece: Piece) -> list[dict[str, Any]]:
         """Its text, if there is any to show, and its answer's end, if it is that."""
-        chunks = []
-        if piece.text or (self.body.logprobs and not self.generation.is_stop(piece.token)):
-            found = logprobs(self.generation, self.body, [piece])
-            chunks.append(self._chunk(piece.index, {"content": piece.text}, found))
-        if piece.finish is not None:
-            chunks.append(self._chunk(piece.index, {}, finish=piece.finish))
-        return chunks
+        raise NotImplementedError
 
     def usage(self) -> dict[str, Any]:
         return {**self.head, "choices": [], "usage": usage(self.generation)}
 
-    def _chunk(
+    def chunk(self, choice: dict[str, Any]) -> dict[str, Any]:
+        chunk = {**self.head, "choices": [choice]}
+        return {**chunk, "usage": usage(self.generation)} if self.wants_usage_always else chunk
+
+
+class ChatChunks(Chunks):
+    """The frames of a chat's answers: the role of each choice first."""
+
+    kind = "chat.completion.chunk"
+
+    def __init__(self, generation: Generation, body: ChatRequest) -> None:
+        super().__init__(generation, body)
+        self.body = body
+
+    def openings(self) -> list[dict[str, Any]]:
+        return [
+            self._delta(choice.index, {"role": "assistant", "content": ""})
+            for choice in self.generation.choices
+        ]
+
+    def of(self, piece: Piece) -> list[dict[str, Any]]:
+        chunks = []
+        if piece.text or (self.body.logprobs and not self.generation.is_stop(piece.token)):
+            found = logprobs(self.generation, self.body, [piece])
+            chunks.append(self._delta(piece.index, {"content": piece.text}, found))
+        if piece.finish is not None:
+            chunks.append(self._delta(piece.index, {}, finish=piece.finish))
+        return chunks
+
+    def _delta(
         self,
         index: int,
         delta: dict[str, Any],
@@ -129,5 +150,6 @@ class Chunks:
         finish: str | None = None,
     ) -> dict[str, Any]:
         choice = {"index": index, "delta": delta, "logprobs": found, "finish_reason": finish}
-        chunk = {**self.head, "choices": [choice]}
-        return {**chunk, "usage": None} if self.body.wants_usage else chunk
+        chunk = self.chunk(choice)
+        # A stream that ends with its usage says so from the first frame on; a text's never did.
+        return {"usage": None, **chunk} if self.wants_usage else chunk

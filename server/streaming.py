@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from starlette.responses import Response
@@ -13,7 +13,6 @@ from .errors import KNOWN, as_api_error
 from .generation import Generation
 from .leaving import ClientGone, unless_gone
 from .shapes import VERSION_HEADER, Chunks, rankloop
-from .wire import ChatRequest
 
 DONE = b"data: [DONE]\n\n"
 
@@ -24,10 +23,10 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, generation: Generation, body: ChatRequest) -> None:
+    def __init__(self, generation: Generation, chunks: Callable[[], Chunks]) -> None:
         super().__init__(headers={"cache-control": "no-cache"})
         self.generation = generation
-        self.body_asked = body
+        self.chunks = chunks
         self.started = False
         del self.headers["content-length"]
 
@@ -43,6 +42,8 @@ class EventStream(Response):
                 await self._start(send)
                 async for frames in self._frames():
                     await self._body(send, frames)
+        except ClientGone:
+            raise
         except Exception as error:
             if not self.started:
                 raise
@@ -63,16 +64,18 @@ class EventStream(Response):
 
     async def _frames(self) -> AsyncIterator[bytes]:
         """Frames as they come; the last one only after the answers are stored."""
-        chunks = Chunks(self.generation, self.body_asked)
-        opening = chunks.openings()
+        chunks = self.chunks()
+        opening, first = chunks.openings(), True
         async for pieces in self.generation.pieces():
             ready = opening + [chunk for piece in pieces for chunk in chunks.of(piece)]
             opening = []
             if self.generation.finished:
                 await self.generation.store()
-                if self.body_asked.wants_usage:
+                if chunks.wants_usage:
                     ready.append(chunks.usage())
                 ready[-1]["rankloop"] = rankloop(self.generation)
+            if ready and first:
+                ready[0]["rankloop"], first = rankloop(self.generation), False
             if ready:
                 yield b"".join(map(frame, ready))
         yield DONE

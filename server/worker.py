@@ -42,6 +42,7 @@ class Running:
         self.version = job.version
         self.mailbox = mailbox
         self.stop_ids = job.stop_ids
+        self.first = job.first
         self.writers = {i: Writer(chat.detokenizer(), job.stops) for i in range(job.n)}
 
 
@@ -91,6 +92,21 @@ class Worker(threading.Thread):
     def jobs(self) -> int:
         """Jobs being decoded or waiting for rows."""
         return len(self._running)
+
+    @property
+    def jobs_waiting(self) -> int:
+        """Jobs that have no rows yet, over all versions."""
+        return sum(hosted.engine.waiting for hosted in list(self._hosted.values()))
+
+    @property
+    def jobs_running(self) -> int:
+        """Jobs that have rows."""
+        return max(0, self.jobs - self.jobs_waiting)
+
+    @property
+    def cache_used(self) -> float:
+        """The fullest version's share of cache positions that its rows may come to need."""
+        return max((hosted.engine.used for hosted in list(self._hosted.values())), default=0.0)
 
     @property
     def rows(self) -> int:
@@ -161,7 +177,8 @@ class Worker(threading.Thread):
         if finish is not None:
             self._end_answer(token.request_id, token.index)
         numbers = (token.logp, token.raw_logp)
-        piece = Piece(token.index, token.id, text, *numbers, finish, token.top)
+        index = running.first + token.index
+        piece = Piece(index, token.id, text, *numbers, finish, token.top, token.scores)
         return [(running.mailbox, piece)]
 
     def _end_answer(self, job_id: str, index: int) -> None:
@@ -175,7 +192,15 @@ class Worker(threading.Thread):
             return
         hosted = self._hosted[job.version]
         stop_ids = job.stop_ids if job.ignore_eos else job.stop_ids | hosted.chat.stop_ids
-        request = Request(job.id, job.prompt, job.params, job.n, stop_ids)
+        request = Request(
+            id=job.id,
+            prompt=job.prompt,
+            params=job.params,
+            n=job.n,
+            stop_ids=stop_ids,
+            share=job.share,
+            prompt_logprobs=job.prompt_logprobs,
+        )
         hosted.engine.add(request)
         self._running[job.id] = Running(job, mailbox, hosted.chat)
 

@@ -1,0 +1,90 @@
+"""How long a slow client is waited for: to send its headers, to send its body, to read its answer.
+
+uvicorn has a deadline for none of the three; without one, a few slow connections hold what many
+fast ones need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .leaving import ClientGone
+
+HEADERS_S = 10.0
+BODY_S = 30.0
+READ_S = 30.0
+
+
+class Protocol(H11Protocol):
+    """HTTP/1.1, closing a connection whose request's headers are not whole in time."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._forget()
+
+    def _watch(self) -> None:
+        """Waits for headers unless a request is being answered."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._forget()
+        elif self._late is None:
+            self._late = self.loop.call_later(HEADERS_S, self._give_up)
+
+    def _forget(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _give_up(self) -> None:
+        self._late = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+
+class Deadlines:
+    """Gives up on a body that does not come to its end, and on a client that reads no more."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        until = asyncio.get_running_loop().time() + BODY_S
+        whole = False
+
+        async def in_time() -> Message:
+            nonlocal whole
+            if whole:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, "The body did not come in time.") from None
+            whole = not message.get("more_body", False)
+            return message
+
+        async def read(message: Message) -> None:
+            try:
+                async with asyncio.timeout(READ_S):
+                    await send(message)
+            except TimeoutError:
+                raise ClientGone from None
+
+        await self.app(scope, in_time, read)
