@@ -117,9 +117,8 @@ def _drawn(
     z_BV: Tensor, logps_BV: Tensor | None, uniforms_B: Tensor, params: StackedParams
 ) -> tuple[Tensor, Tensor]:
     """Ids, and their log-probabilities as sampled; `logps_BV` is log softmax(z) if known."""
-    best_B = z_BV.argmax(-1)
     if params.all_greedy:
-        return best_B, torch.zeros_like(uniforms_B, dtype=torch.float32)
+        return z_BV.argmax(-1), torch.zeros_like(uniforms_B, dtype=torch.float32)
     if params.any_tempered:
         logps_BV = (z_BV / params.temperature_B[:, None]).log_softmax(-1)
     elif logps_BV is None:
@@ -128,7 +127,7 @@ def _drawn(
         logps_BV = cut(logps_BV, params).log_softmax(-1)
     ids_B = invert(logps_BV, uniforms_B)
     if params.any_greedy:
-        ids_B = torch.where(params.greedy_B, best_B, ids_B)
+        ids_B = torch.where(params.greedy_B, z_BV.argmax(-1), ids_B)
     return ids_B, _at(logps_BV, ids_B).masked_fill(params.greedy_B, 0.0)
 
 
