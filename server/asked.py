@@ -96,8 +96,8 @@ class Sampled(Wire):
     @field_validator("logit_bias")
     @classmethod
     def _biases_are_for_tokens(cls, bias: dict[str, float] | None) -> dict[str, float] | None:
-        for id in bias or ():
-            if not (id.isascii() and id.isdigit() and len(id) < 10):
+        for id, value in (bias or {}).items():
+            if value and not (id.isascii() and id.isdigit() and len(id) < 10):
                 raise ValueError(f"{id!r} is no token id")
         return bias
 
@@ -121,7 +121,7 @@ class Sampled(Wire):
 
     @property
     def biases(self) -> tuple[tuple[int, float], ...]:
-        return tuple((int(id), value) for id, value in (self.logit_bias or {}).items())
+        return tuple((int(id), value) for id, value in (self.logit_bias or {}).items() if value)
 
     @property
     def wants_usage(self) -> bool:
@@ -156,19 +156,31 @@ class ChatRequest(Sampled):
     """The body of POST /v1/chat/completions."""
 
     messages: list[ChatMessage] = Field(min_length=1, max_length=MAX_MESSAGES)
-    max_tokens: int | None = Field(None, ge=1)
-    max_completion_tokens: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(None, ge=0)
+    max_completion_tokens: int | None = Field(None, ge=0)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
     response_format: dict[str, Any] | None = None
     tools: list[Any] | None = None
+    tool_choice: Any = None
     functions: list[Any] | None = None
+    function_call: Any = None
     modalities: list[str] | None = None
 
     @property
-    def longest(self) -> int | None:
+    def bound(self) -> int | None:
         """The answer's bound in tokens, under its new name or its old one."""
-        return self.max_completion_tokens or self.max_tokens
+        newer = self.max_completion_tokens
+        return self.max_tokens if newer is None else newer
+
+    @property
+    def longest(self) -> int | None:
+        """The bound as it is asked of the engine: one token is drawn even where none is wanted."""
+        return None if self.bound is None else max(self.bound, 1)
+
+    @property
+    def silent(self) -> bool:
+        return self.bound == 0
 
     @property
     def top(self) -> int:
@@ -180,14 +192,14 @@ class ChatRequest(Sampled):
         plain_format = (self.response_format or {}).get("type", "text") == "text"
         return {
             "response_format": None if plain_format else self.response_format,
-            "tools": self.tools,
-            "functions": self.functions,
-            "modalities": None if self.modalities == ["text"] else self.modalities,
+            "tools": None if self.tool_choice == "none" else self.tools,
+            "functions": None if self.function_call == "none" else self.functions,
+            "modalities": None if "text" in (self.modalities or ()) else self.modalities,
         }
 
     def check(self, settings: ServerSettings) -> None:
         """Raises ApiError."""
-        name = "max_completion_tokens" if self.max_completion_tokens else "max_tokens"
+        name = "max_tokens" if self.max_completion_tokens is None else "max_completion_tokens"
         self.check_bounds(settings, (name, self.longest), self.unsupported)
         if self.top_logprobs and not self.logprobs:
             raise refused("top_logprobs", self.top_logprobs, "needs 'logprobs' to be true")
@@ -196,16 +208,16 @@ class ChatRequest(Sampled):
 class TextRequest(Sampled):
     """The body of POST /v1/completions: one prompt or several, each text or token ids.
 
-    No chat template is applied. `echo` gives the prompt back before the answer, with its own
-    log-probabilities where `logprobs` asks for any; with `max_tokens` 0 it is all there is.
+    No chat template is applied, and a `suffix` has no effect. `echo` gives the prompt back before
+    the answer, with its own log-probabilities where `logprobs` asks for any; with `max_tokens` 0 it
+    is all there is.
     """
 
     prompt: Text | Some[Text] | TokenIds | Some[TokenIds]
     max_tokens: int | None = Field(None, ge=0)
     logprobs: int | None = Field(None, ge=0, le=20)
     echo: bool | None = None
-    best_of: int | None = Field(None, ge=1)
-    suffix: str | None = None
+    best_of: int | None = Field(None, ge=0)
 
     @property
     def prompts(self) -> list[str | list[int]]:
@@ -222,6 +234,10 @@ class TextRequest(Sampled):
         return USUAL_TEXT_TOKENS if self.max_tokens is None else max(self.max_tokens, 1)
 
     @property
+    def silent(self) -> bool:
+        return self.max_tokens == 0
+
+    @property
     def top(self) -> int:
         return self.logprobs or 0
 
@@ -231,11 +247,8 @@ class TextRequest(Sampled):
 
     def check(self, settings: ServerSettings) -> None:
         """Raises ApiError."""
-        best_of = None if self.best_of in (None, self.choices) else self.best_of
-        unsupported = {"suffix": self.suffix, "best_of": best_of}
-        self.check_bounds(settings, ("max_tokens", self.longest), unsupported)
-        if self.max_tokens == 0 and not self.echo:
-            raise refused("max_tokens", 0, "needs 'echo' to be true")
+        best_of = None if self.best_of == self.choices else self.best_of
+        self.check_bounds(settings, ("max_tokens", self.longest), {"best_of": best_of})
 
 
 class TokenizeRequest(Wire):

@@ -10,7 +10,7 @@ from .asked import DetokenizeRequest, TokenizeRequest
 from .completions import turns
 from .errors import ApiError, refused
 from .generation import Prompt
-from .serving import MODEL, Serving, version_named
+from .serving import MODEL, Serving
 
 router = APIRouter()
 
@@ -25,8 +25,9 @@ def models(request: Request) -> dict[str, Any]:
 @router.get("/v1/models/{name}")
 def model(request: Request, name: str) -> dict[str, Any]:
     """One of the names above."""
-    version_named(name)
-    for known, created in names(request.app.state.serving):
+    serving: Serving = request.app.state.serving
+    serving.version_named(name)
+    for known, created in names(serving):
         if known == name:
             return model_card(known, created)
     message = f"The model `{name}` is not in memory."
@@ -62,7 +63,7 @@ def names(serving: Serving) -> list[tuple[str, float]]:
     created = {info.id: info.created_at for info in serving.store.versions()}
     live = serving.store.live()
     return [
-        (MODEL, created[live.version]),
+        *((name, created[live.version]) for name in (MODEL, *serving.settings.server.aliases)),
         *((f"{MODEL}@{id}", at) for id, at in created.items() if id in resident),
     ]
 

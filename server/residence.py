@@ -26,7 +26,7 @@ from feedback.store import Store
 from policy.model import UnsupportedModel, load
 from policy.versions import CorruptVersion, UnknownVersion, Versions
 
-from .resident import Broken, Resident, device_of, engine_for, warm
+from .resident import Broken, Resident, device_of, dtype_of, engine_for, warm
 from .settings import ServerSettings
 from .worker import Hosted, Worker
 
@@ -217,7 +217,8 @@ class Residence(threading.Thread):
         if manifest.digest != self._store.version(version).digest:
             raise Broken("its files are others than those on record")
         folder = self._versions.folder(version)
-        model = load(folder, name=version, device=device_of(self._settings.device))
+        dtype = dtype_of(self._settings.dtype)
+        model = load(folder, name=version, device=device_of(self._settings.device), dtype=dtype)
         hosted = Hosted(engine_for(model.net, self._settings), model.chat)
         warm(hosted)
         self._worker.host(version, hosted)

@@ -99,6 +99,11 @@ def device_of(setting: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def dtype_of(setting: str) -> torch.dtype | None:
+    """None where the device decides."""
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(setting)
+
+
 def warm(hosted: Hosted) -> None:
     """A few tokens before anybody waits for them; raises Broken if they have no finite
     log-probability."""

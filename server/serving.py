@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 MODEL = "rankloop"
 VERSION_NAME = re.compile(r"rankloop@(v\d{1,9})")
 STALLED_S = 30.0
+"""Without a decode step: from then on not ready; after twice as long given up."""
 CLOSE_S = 2.0
 
 
@@ -119,6 +120,9 @@ class Serving:
                 self._give_up(residence.hopeless)
             elif worker is not None and worker.crashed:
                 self.problem = "the decoding thread has died"
+            elif worker is not None and worker.stalled_s > 2 * STALLED_S:
+                self.problem = f"no decode step has ended for {worker.stalled_s:.0f} s"
+                worker.give_up()
             elif residence is not None and residence.crashed:
                 self.problem = "the thread that follows the live version has died"
             await asyncio.sleep(0.25)
@@ -238,7 +242,7 @@ class Serving:
 
     async def pin(self, model: str) -> Resident:
         """Lends the version that a model name means; loads it if need be. Raises ApiError."""
-        version = version_named(model)
+        version = self.version_named(model)
         residence = self.residence
         resident = residence.pin(version)
         if resident is None and version is None:
@@ -247,6 +251,17 @@ class Serving:
             resident = await self._bring(residence, version)
         assert resident is not None, "either it is lent or an error was raised"
         return resident
+
+    def version_named(self, model: str) -> str | None:
+        """`rankloop`, or another name for it -> None (the live one), `rankloop@v7` -> `v7`; raises
+        ApiError for any other."""
+        if model == MODEL or model in self.settings.server.aliases:
+            return None
+        match = VERSION_NAME.fullmatch(model)
+        if match is None:
+            message = f"The model `{model[:100]}` does not exist. Use `{MODEL}` or `{MODEL}@v0`."
+            raise ApiError(404, message, param="model", code="model_not_found")
+        return match[1]
 
     @asynccontextmanager
     async def lent(self, model: str) -> AsyncIterator[Resident]:
@@ -283,18 +298,6 @@ class Serving:
             return resident.encode(prompt.messages)
         except InvalidMessages as error:
             raise ApiError(400, str(error), param=prompt.param, code="invalid_value") from None
-
-
-def version_named(model: str) -> str | None:
-    """`rankloop` -> None (the live one), `rankloop@v7` -> `v7`; raises ApiError for any other
-    name."""
-    if model == MODEL:
-        return None
-    match = VERSION_NAME.fullmatch(model)
-    if match is None:
-        message = f"The model `{model[:100]}` does not exist. Use `{MODEL}` or `{MODEL}@v0`."
-        raise ApiError(404, message, param="model", code="model_not_found")
-    return match[1]
 
 
 def deliver(written: list[tuple[Mailbox, Event]]) -> None:

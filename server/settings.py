@@ -24,6 +24,11 @@ class ServerSettings(BaseModel):
         default="auto",
         description="Where the models live: `auto` takes a GPU when torch sees one.",
     )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="Numbers that answers are computed in: `auto` is float32 on a CPU and bfloat16"
+        " on a GPU. In bfloat16 an answer may differ in company from what it is alone.",
+    )
     sampler: Literal["embedded"] = Field(
         default="embedded",
         description="What generates the answers: `embedded` is the engine in this process.",
@@ -31,6 +36,11 @@ class ServerSettings(BaseModel):
     pairing: Literal["same"] = Field(
         default="same",
         description="Where the answers of one comparison come from: `same` is one version.",
+    )
+    aliases: tuple[str, ...] = Field(
+        default=(),
+        description="Other names that the live version goes by, for programs that insist on one of"
+        " their own.",
     )
     rows: int = Field(
         default=32,

@@ -16,9 +16,13 @@ def completion(generation: Generation, body: ChatRequest) -> dict[str, Any]:
     choices = [
         {
             "index": choice.index,
-            "message": {"role": "assistant", "content": choice.text, "refusal": None},
-            "logprobs": logprobs(generation, body, choice.pieces),
-            "finish_reason": choice.finish,
+            "message": {
+                "role": "assistant",
+                "content": "" if body.silent else choice.text,
+                "refusal": None,
+            },
+            "logprobs": logprobs(generation, body, [] if body.silent else choice.pieces),
+            "finish_reason": "length" if body.silent else choice.finish,
         }
         for choice in generation.choices
     ]
@@ -134,6 +138,8 @@ class ChatChunks(Chunks):
         ]
 
     def of(self, piece: Piece) -> list[dict[str, Any]]:
+        if self.body.silent:
+            return [self._delta(piece.index, {}, finish="length")]
         chunks = []
         if piece.text or (self.body.logprobs and not self.generation.is_stop(piece.token)):
             found = logprobs(self.generation, self.body, [piece])

@@ -23,14 +23,14 @@ def text_completion(generation: Generation, body: TextRequest) -> dict[str, Any]
 
 
 def text_choice(generation: Generation, body: TextRequest, choice: Choice) -> dict[str, Any]:
-    pieces = [] if body.max_tokens == 0 else choice.pieces
+    pieces = [] if body.silent else choice.pieces
     echo = Echo.of(generation, body, choice.index)
     tokens = [*echo.tokens(generation, body), *drawn(generation, pieces)]
     return {
         "index": choice.index,
         "text": echo.text + "".join(piece.text for piece in pieces),
         "logprobs": logprobs(generation, body, tokens, 0),
-        "finish_reason": "length" if body.max_tokens == 0 else choice.finish,
+        "finish_reason": "length" if body.silent else choice.finish,
     }
 
 
@@ -126,7 +126,7 @@ class TextChunks(Chunks):
         self._begun: set[int] = set()
 
     def of(self, piece: Piece) -> list[dict[str, Any]]:
-        index, wanted = piece.index, self.body.max_tokens != 0
+        index, wanted = piece.index, not self.body.silent
         tokens = list(drawn(self.generation, [piece])) if wanted else []
         text = piece.text if wanted else ""
         if index not in self._begun:

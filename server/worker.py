@@ -86,6 +86,11 @@ class Worker(threading.Thread):
     def stop(self) -> None:
         self._orders.put(self._stop)
 
+    def give_up(self) -> None:
+        """Ends every job with a fault though the thread hangs and takes no orders."""
+        self._down = self._stopping = True
+        self._abandon()
+
     # What anybody may ask.
 
     @property

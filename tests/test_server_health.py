@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 from sqlalchemy import Connection, event
 
+from server import serving
 from tests.server_running import Running, chat_body, eventually, running, settings_for
 from tests.tiny_models import make_tiny
 
@@ -88,3 +90,32 @@ def test_death_of_the_decoding_thread_ends_streams_and_is_seen(server: Running) 
     answer = server.http.get("/readyz")
     assert (answer.status_code, answer.json()["checks"]["decode"]["ok"]) == (503, False)
     assert server.chat().status_code == 503
+
+
+def test_a_hung_decoding_thread_ends_streams_and_is_seen(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that never ends, with a second where there are thirty: an error frame, 503 from then
+    on, and whoever runs the process is told to end it."""
+    monkeypatch.setattr(serving, "STALLED_S", 1.0)
+    told: list[str] = []
+    server.serving.failed = told.append
+    end = threading.Event()
+
+    def hang(_module: object, _args: object) -> None:
+        end.wait(60)
+
+    body = chat_body(n=8, max_tokens=200, stream=True, ignore_eos=True)
+    with server.http.stream("POST", "/v1/chat/completions", json=body) as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        net = server.serving.worker._hosted["v0"].engine.net
+        embeddings: torch.nn.Module = net.get_input_embeddings()
+        hook = embeddings.register_forward_pre_hook(hang)
+        rest = [line for line in lines if line]
+    assert '"error"' in rest[-1]
+    eventually(lambda: told == ["no decode step has ended for 2 s"])
+    assert server.http.get("/readyz").status_code == 503
+    assert server.chat().status_code == 503
+    hook.remove()
+    end.set()

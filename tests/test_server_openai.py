@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import openai
 import pytest
@@ -30,7 +30,8 @@ class Fields(TypedDict):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder: Path = tmp_path_factory.mktemp("openai")
-    with running(settings_for(folder / "data", make_tiny(folder / "model"))) as server:
+    settings = settings_for(folder / "data", make_tiny(folder / "model"), aliases=("gpt-4o-mini",))
+    with running(settings) as server:
         yield server
 
 
@@ -86,10 +87,23 @@ def test_async_stream_with_usage(server: Running) -> None:
     assert all(1 <= tokens <= 6 for tokens in asyncio.run(three()))
 
 
+def test_plain_completion(client: openai.OpenAI) -> None:
+    """A text continued, whole and as a stream."""
+    fields: dict[str, Any] = {"model": "rankloop", "prompt": "Hello", "seed": 3, "max_tokens": 9}
+    whole = client.completions.create(**fields, logprobs=2)
+    assert whole.choices[0].logprobs is not None
+    assert len(whole.choices[0].logprobs.token_logprobs or []) >= 1
+    chunks = list(client.completions.create(**fields, stream=True))
+    assert "".join(chunk.choices[0].text for chunk in chunks) == whole.choices[0].text
+
+
 def test_models(client: openai.OpenAI) -> None:
-    """Listed and retrieved."""
+    """Listed and retrieved; an alias is another name for the live one."""
     assert next(iter(client.models.list())).id == "rankloop"
     assert client.models.retrieve("rankloop@v0").owned_by == "rankloop"
+    assert client.models.retrieve("gpt-4o-mini").id == "gpt-4o-mini"
+    answer = client.chat.completions.create(model="gpt-4o-mini", messages=HELLO, max_tokens=4)
+    assert answer.model == "gpt-4o-mini"
 
 
 def test_errors_have_openais_types(client: openai.OpenAI) -> None:

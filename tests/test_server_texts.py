@@ -159,11 +159,9 @@ def test_usage_can_come_with_every_frame(server: Running) -> None:
         ({"prompt": [10**6]}, "prompt"),
         ({"prompt": ["a"] * 257}, "prompt"),
         ({"prompt": "a\x00b"}, "prompt"),
-        ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": 10**6}, "max_tokens"),
         ({"logprobs": 21}, "logprobs"),
         ({"best_of": 4}, "best_of"),
-        ({"suffix": "end"}, "suffix"),
         ({"prompt": "word " * 400}, "prompt"),
     ],
 )
@@ -174,6 +172,31 @@ def test_bad_input_is_refused_by_name(server: Running, fields: dict[str, Any], p
     check(answer.json(), "ErrorResponse")
     assert answer.status_code == 400
     assert str(answer.json()["error"]["param"]).startswith(param)
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_no_token_is_an_answer_without_any(server: Running, name: str) -> None:
+    """Empty, and cut by the length that was asked, whole or in frames."""
+    [choice] = server.chat(**{"max_tokens": None, name: 0, "logprobs": True}).json()["choices"]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("", "length")
+    assert choice["logprobs"]["content"] == []
+    streamed = server.chat(**{"max_tokens": None, name: 0, "stream": True}).text
+    assert '"content":""' in streamed
+    assert streamed.count('"finish_reason":"length"') == 1
+
+
+def test_what_has_no_effect_is_taken(server: Running) -> None:
+    """Tools that must not be called, a bias of nothing, an answer's prediction."""
+    answer = server.chat(
+        tools=[{"type": "function", "function": {"name": "f"}}],
+        tool_choice="none",
+        functions=[{"name": "f"}],
+        function_call="none",
+        logit_bias={"word": 0},
+        prediction={"type": "content", "content": "x"},
+        modalities=["text", "audio"],
+    )
+    assert answer.status_code == 200, answer.text
 
 
 def test_tokens_come_and_go(server: Running) -> None:

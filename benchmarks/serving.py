@@ -1,0 +1,150 @@
+"""How fast answers come, beside what people would take instead: `python -m benchmarks.serving`.
+
+All servers run on the same weights, one load after another on each in turn, so that a slow minute
+of the machine is everybody's; figures are medians of the repeats. A load is so many streams, each
+asking again as soon as it is answered; with `--trace` also requests at the times that real people
+sent theirs.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.sides import Side, running
+from benchmarks.streams import Ask, Load, closed_loop, open_loop
+
+BUILTIN = Path(__file__).parent.parent / "policy" / "builtin" / "weights"
+FIGURES: Mapping[str, Callable[[Load], float]] = {
+    "tokens/s": lambda load: load.tokens_per_second,
+    "TTFT p50, ms": lambda load: load.first(50),
+    "TTFT p99, ms": lambda load: load.first(99),
+    "between tokens p50, ms": lambda load: load.between(50),
+    "between tokens p99, ms": lambda load: load.between(99),
+    "goodput": lambda load: load.goodput(0.5, 0.05),
+    "failed": lambda load: float(load.failed),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One side's medians under one load."""
+
+    load: str
+    side: str
+    figures: Mapping[str, float]
+
+
+def main(
+    model: Annotated[Path, typer.Option(help="Folder of the weights.")] = BUILTIN,
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16, on every side.")] = "float32",
+    vllm: Annotated[Path | None, typer.Option(help="A Python that has vLLM.")] = None,
+    transformers: Annotated[
+        Path | None, typer.Option(help="A Python that has transformers[serving].")
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="Requests as TIMESTAMP,ContextTokens,GeneratedTokens.")
+    ] = None,
+    streams: Annotated[str, typer.Option(help="Streams at a time.")] = "1,8,32",
+    tokens: Annotated[int, typer.Option(help="Tokens of each answer.")] = 64,
+    repeats: Annotated[int, typer.Option(help="Of each load on each side.")] = 5,
+    out: Annotated[Path, typer.Option(help="Where the record goes.")] = Path("serving"),
+) -> None:
+    """Compare, print a table and write it with all figures to `out`."""
+    given = {"transformers": transformers, "vllm": vllm}
+    others = {name: python for name, python in given.items() if python is not None}
+    loads: dict[str, Callable[[Side], Load]] = {}
+    for count in map(int, streams.split(",")):
+        each = max(2, 32 // count)
+        loads[f"{count} streams"] = partial(streaming, count, each, tokens)
+    if trace is not None:
+        asks = slice_of(trace)
+        loads["trace"] = lambda side: open_loop(side.url, side.model, asks)
+    with running(model, dtype, out / "servers", others) as sides:
+        rows = [row for name, load in loads.items() for row in compared(name, load, sides, repeats)]
+        memory = {side.name: side.peak_mib for side in sides}
+    table = as_markdown(rows, memory)
+    (out / "serving.md").write_text(table)
+    record = {"rows": [vars(row) for row in rows], "peak_mib": memory}
+    (out / "serving.json").write_text(json.dumps(record, indent=1))
+    typer.echo(table)
+
+
+def streaming(streams: int, each: int, tokens: int, side: Side) -> Load:
+    return closed_loop(side.url, side.model, streams, each, tokens)
+
+
+def compared(
+    name: str, load: Callable[[Side], Load], sides: Sequence[Side], repeats: int
+) -> list[Row]:
+    """The load on each side in turn, once to warm up and `repeats` times for the figures."""
+    found: dict[str, list[Load]] = {side.name: [] for side in sides}
+    for repeat in range(repeats + 1):
+        for side in sides:
+            done = load(side)
+            if repeat:
+                found[side.name].append(done)
+                typer.echo(f"{name}: {side.name} {done.tokens_per_second:.0f} tokens/s", err=True)
+    return [
+        Row(
+            name,
+            side,
+            {what: statistics.median(map(read, loads)) for what, read in FIGURES.items()},
+        )
+        for side, loads in found.items()
+    ]
+
+
+def slice_of(trace: Path, seconds: float = 60.0, most: int = 60) -> list[Ask]:
+    """The first requests of a trace in so many seconds, their lengths scaled to a small model: an
+    eighth of the words and of the tokens."""
+    with gzip.open(trace, "rt") if trace.suffix == ".gz" else trace.open() as file:
+        rows = [row for row, _ in zip(csv.DictReader(file), range(most), strict=False)]
+    times = [_seconds(row) for row in rows]
+    scale = seconds / max(times[-1] - times[0], 1e-9)
+    return [
+        Ask(
+            words=max(4, min(int(row["ContextTokens"]) // 8, 300)),
+            tokens=max(4, min(int(row["GeneratedTokens"]) // 8, 200)),
+            at=(at - times[0]) * min(scale, 1.0),
+        )
+        for row, at in zip(rows, times, strict=True)
+    ]
+
+
+def _seconds(row: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(str(row["TIMESTAMP"])[:26]).timestamp()
+
+
+def as_markdown(rows: Sequence[Row], memory: Mapping[str, float]) -> str:
+    """One line for each load and side, with the ratio of tokens to the slowest other side's."""
+    names = list(FIGURES)
+    lines = ["| load | server | " + " | ".join(names) + " | Rankloop's tokens/s to it |"]
+    lines.append("|" + "---|" * (len(names) + 3))
+    ours = {row.load: row.figures["tokens/s"] for row in rows if row.side == "rankloop"}
+    for row in rows:
+        ratio = f"{ours[row.load] / row.figures['tokens/s']:.2f}"
+        cells = [_shown(name, row.figures[name]) for name in names]
+        lines.append(f"| {row.load} | {row.side} | " + " | ".join(cells) + f" | {ratio} |")
+    peaks = ", ".join(f"{name} {mib:.0f} MiB" for name, mib in memory.items())
+    return "\n".join([*lines, "", f"Peak memory: {peaks}.", ""])
+
+
+def _shown(name: str, value: float) -> str:
+    if name == "goodput":
+        return f"{value:.2f}"
+    return f"{value:.0f}" if value >= 100 or name == "failed" else f"{value:.1f}"
+
+
+if __name__ == "__main__":
+    typer.run(main)

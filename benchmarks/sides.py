@@ -1,0 +1,116 @@
+"""The servers that are compared, each started as its own documentation says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from benchmarks.product import free_ports
+
+START_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Side:
+    """A running server."""
+
+    name: str
+    url: str
+    model: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def peak_mib(self) -> float:
+        """Most memory so far, of the process and those that it started."""
+        return sum(_peak_kib(pid) for pid in _family(self.process.pid)) / 1024
+
+
+def rankloop(model: Path, dtype: str, data: Path, port: int) -> list[str]:
+    command = [sys.executable, "-m", "rankloop", "server", f"--data={data}", f"--model={model}"]
+    return [*command, f"--server.port={port}", f"--server.dtype={dtype}"]
+
+
+def transformers(python: Path, model: Path, dtype: str, port: int) -> list[str]:
+    command = [str(python.parent / "transformers"), "serve", "--continuous-batching"]
+    return [*command, "--port", str(port), "--dtype", dtype, "--force-model", str(model)]
+
+
+def vllm(python: Path, model: Path, dtype: str, port: int) -> list[str]:
+    command = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
+    command += ["--dtype", dtype, "--port", str(port), "--max-model-len", "2048"]
+    return [*command, "--served-model-name", "bench", "--disable-log-requests"]
+
+
+@contextmanager
+def running(
+    model: Path, dtype: str, folder: Path, others: Mapping[str, Path]
+) -> Iterator[list[Side]]:
+    """Rankloop, and each of the others ("transformers", "vllm") by the Python that has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = free_ports(1 + len(others))
+    commands = {"rankloop": (rankloop(model, dtype, folder / "data", ports[0]), "rankloop")}
+    for name, port in zip(others, ports[1:], strict=True):
+        start = {"transformers": transformers, "vllm": vllm}[name]
+        known_as = {"transformers": str(model), "vllm": "bench"}[name]
+        commands[name] = (start(others[name], model, dtype, port), known_as)
+    with ExitStack() as stack:
+        sides = [
+            stack.enter_context(_started(name, command, known_as, port, folder / f"{name}.log"))
+            for (name, (command, known_as)), port in zip(commands.items(), ports, strict=True)
+        ]
+        yield sides
+
+
+@contextmanager
+def _started(name: str, command: Sequence[str], model: str, port: int, log: Path) -> Iterator[Side]:
+    """Waits until it answers; stops it in the end. Raises RuntimeError with the log's end."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+    side = Side(name, f"http://127.0.0.1:{port}", model, process)
+    try:
+        _wait(side, log)
+        yield side
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _wait(side: Side, log: Path) -> None:
+    """Until a short answer came: what is compiled or loaded at the first request is then done."""
+    until = time.monotonic() + START_SECONDS
+    messages = [{"role": "user", "content": "Hello!"}]
+    body = {"model": side.model, "messages": messages, "max_tokens": 4}
+    while True:
+        if side.process.poll() is not None or time.monotonic() > until:
+            raise RuntimeError(f"{side.name} did not come up:\n{log.read_text()[-3000:]}")
+        try:
+            url = f"{side.url}/v1/chat/completions"
+            if httpx.post(url, json=body, timeout=120, trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that it started, as the kernel lists them."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += _family(int(child))
+    return found
+
+
+def _peak_kib(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) for line in status if line.startswith("VmHWM:")), 0)

@@ -1,0 +1,168 @@
+"""Streams of answers from an OpenAI server, timed where a client would: at its end of the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from statistics import quantiles
+from typing import Any
+
+import httpx
+
+WORDS = (
+    "river",
+    "copper",
+    "window",
+    "seven",
+    "garden",
+    "winter",
+    "letter",
+    "music",
+    "stone",
+    "bread",
+)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request: a prompt of about so many words, an answer of exactly so many tokens, sent so
+    many seconds after the start."""
+
+    words: int
+    tokens: int
+    at: float = 0.0
+
+
+@dataclass
+class Timed:
+    """One answer as it came: seconds to its first token, between the frames after it, in all."""
+
+    first: float
+    gaps: list[float] = field(default_factory=list)
+    whole: float = 0.0
+    tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a load came to. `seconds` is from its first request to its last frame."""
+
+    answers: Sequence[Timed]
+    seconds: float
+    failed: int
+
+    @property
+    def tokens_per_second(self) -> float:
+        return sum(answer.tokens for answer in self.answers) / self.seconds
+
+    def first(self, percent: int) -> float:
+        """That percentile of the time to the first token, in milliseconds."""
+        return percentile([answer.first for answer in self.answers], percent) * 1e3
+
+    def between(self, percent: int) -> float:
+        """That percentile of the time between two tokens, in milliseconds."""
+        return percentile([gap for answer in self.answers for gap in answer.gaps], percent) * 1e3
+
+    def goodput(self, first_s: float, between_s: float) -> float:
+        """Share of requests whose first token and mean gap kept to these times."""
+        kept = [
+            answer.first <= first_s and (answer.whole - answer.first) <= between_s * answer.tokens
+            for answer in self.answers
+        ]
+        return sum(kept) / max(1, len(kept) + self.failed)
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """0 for nothing."""
+    if len(values) < 2:
+        return values[0] if values else 0.0
+    return quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def closed_loop(url: str, model: str, streams: int, each: int, tokens: int) -> Load:
+    """So many streams, each asking `each` times, one after another."""
+    return asyncio.run(_closed_loop(url, model, streams, each, Ask(20, tokens)))
+
+
+def open_loop(url: str, model: str, asks: Sequence[Ask]) -> Load:
+    """Requests at their own times, whether earlier ones are over or not."""
+    return asyncio.run(_open_loop(url, model, asks))
+
+
+async def _closed_loop(url: str, model: str, streams: int, each: int, ask: Ask) -> Load:
+    async def stream(client: httpx.AsyncClient, number: int) -> list[Timed | None]:
+        return [await _answer(client, model, ask, number * each + i) for i in range(each)]
+
+    async with _client(url) as client:
+        began = time.perf_counter()
+        rows = await asyncio.gather(*(stream(client, number) for number in range(streams)))
+        return _load([answer for row in rows for answer in row], time.perf_counter() - began)
+
+
+async def _open_loop(url: str, model: str, asks: Sequence[Ask]) -> Load:
+    async def later(client: httpx.AsyncClient, number: int, ask: Ask) -> Timed | None:
+        await asyncio.sleep(ask.at)
+        return await _answer(client, model, ask, number)
+
+    async with _client(url) as client:
+        began = time.perf_counter()
+        answers = await asyncio.gather(*(later(client, i, ask) for i, ask in enumerate(asks)))
+        return _load(answers, time.perf_counter() - began)
+
+
+def _client(url: str) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=None)
+    return httpx.AsyncClient(base_url=url, timeout=600, limits=limits, trust_env=False)
+
+
+def _load(answers: Sequence[Timed | None], seconds: float) -> Load:
+    good = [answer for answer in answers if answer is not None]
+    return Load(good, seconds, len(answers) - len(good))
+
+
+async def _answer(client: httpx.AsyncClient, model: str, ask: Ask, number: int) -> Timed | None:
+    """One streamed answer; None if it failed."""
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": prompt(ask.words, number)}],
+        "max_tokens": ask.tokens,
+        "min_tokens": ask.tokens,
+        "ignore_eos": True,
+        "temperature": 1.0,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    began = last = time.perf_counter()
+    timed: Timed | None = None
+    try:
+        async with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+            answer.raise_for_status()
+            async for chunk in _frames(answer):
+                now = time.perf_counter()
+                if chunk.get("usage") and timed:
+                    timed.tokens = chunk["usage"]["completion_tokens"]
+                if not any(c["delta"].get("content") for c in chunk["choices"]):
+                    continue
+                if timed is None:
+                    timed = Timed(now - began)
+                else:
+                    timed.gaps.append(now - last)
+                last, timed.whole = now, now - began
+    except httpx.HTTPError:
+        return None
+    return timed if timed and timed.tokens == ask.tokens else None
+
+
+async def _frames(answer: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+    async for line in answer.aiter_lines():
+        if line.startswith("data: {"):
+            yield json.loads(line.removeprefix("data: "))
+
+
+def prompt(words: int, number: int) -> str:
+    """No two begin alike, so that no server has seen one before."""
+    chosen = (WORDS[(number * 7 + i * i) % len(WORDS)] for i in range(words))
+    return f"{number}: " + " ".join(chosen)
