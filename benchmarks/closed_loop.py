@@ -153,11 +153,10 @@ class Loop:
             if each["decided_at"] and each["claimed_at"]
         )
 
-    @property
-    def reward_accuracy(self) -> float | None:
-        """The last round's figure: each ranking ordered by the model that had not seen it."""
+    def reward_figure(self, name: str) -> float | None:
+        """The last round's figure: each ranking judged by the model that had not seen it."""
         rewards = [each["reward"] for each in self.rounds if each["reward"]]
-        return float(rewards[-1]["cross_validated_accuracy"]) if rewards else None
+        return float(rewards[-1][name]) if rewards else None
 
 
 def result_of(loop: Loop, ceiling: WinRate, bystander: Bystander, gap: float) -> dict[str, Any]:
@@ -178,7 +177,9 @@ def result_of(loop: Loop, ceiling: WinRate, bystander: Bystander, gap: float) ->
         "random_rankings": len(loop.people.careless),
         "rounds": len(loop.rounds),
         "outcomes": [each["outcome"] for each in loop.rounds],
-        "reward_accuracy": loop.reward_accuracy,
+        "reward_accuracy": loop.reward_figure("tie_aware_accuracy"),
+        "reward_accuracy_always_tied": loop.reward_figure("tie_aware_always_tied"),
+        "reward_accuracy_untied": loop.reward_figure("cross_validated_accuracy"),
         "learner_seconds": loop.learner_seconds,
         "failed_requests": len(bystander.failures),
         "bystander_requests": bystander.asked,

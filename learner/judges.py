@@ -12,19 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feedback.preferences import RankedPrompt
-from learner.accuracy import Accuracy, Judged, judged_pairs, log_odds_scale, measure
+from learner.accuracy import Accuracy, judged_pairs, log_odds_scale, measure
 from learner.batching import Group
 from learner.parallel import at_once
 from learner.progress import Progress
 from learner.reward import RankedGroup, Report, RewardModel, train
 from learner.settings import RewardSettings
+from learner.ties import TieAccuracy, compared, tie_width, with_ties
 
 
 @dataclass(frozen=True)
 class Judges:
     """Both models, normalised; `held_out` is the first's accuracy on what it has not seen,
-    `cross_validated` both together, over all rankings. `judge_scale` makes the second's gaps
-    log-odds, as fitted on what it has not seen.
+    `cross_validated` both together, over all rankings, and `tie_aware` with ties as outcomes.
+    `judge_scale` makes the second's gaps log-odds, as fitted on what it has not seen.
     """
 
     reward: RewardModel
@@ -32,6 +33,7 @@ class Judges:
     judge_scale: float
     held_out: Accuracy
     cross_validated: Accuracy
+    tie_aware: TieAccuracy
 
 
 def ranked_group(ranked: RankedPrompt) -> RankedGroup:
@@ -72,14 +74,20 @@ def train_judges(
     at_once(fit, [own, (judge, judge_side, seed + 1, _silent)])
     for model in (reward, judge):
         model.normalise_on(reference)
-    seen_by_reward = _examine(reward, judge_side)
-    seen_by_judge = _examine(judge, train_side)
+    exams = [_examine(reward, judge_side), _examine(judge, train_side)]
+    seen_by_reward, seen_by_judge = (
+        [pair for ranking, scores in exam for pair in judged_pairs(ranking, scores)]
+        for exam in exams
+    )
+    sides = [[pair for r, scores in exam for pair in compared(r, scores)] for exam in exams]
+    widths = [tie_width(side) for side in reversed(sides)]
     return Judges(
         reward,
         judge,
         log_odds_scale(seen_by_judge),
         measure(seen_by_reward),
         measure(seen_by_reward + seen_by_judge),
+        with_ties(list(zip(sides, widths, strict=True))),
     )
 
 
@@ -87,7 +95,8 @@ def _silent(step: int, steps: int, metrics: dict[str, float]) -> None:
     """Reports nothing."""
 
 
-def _examine(model: RewardModel, rankings: Sequence[RankedGroup]) -> list[Judged]:
-    scores = model.score([r.group for r in rankings])
-    scored = zip(rankings, scores, strict=True)
-    return [pair for ranking, found in scored for pair in judged_pairs(ranking, found)]
+def _examine(
+    model: RewardModel, rankings: Sequence[RankedGroup]
+) -> list[tuple[RankedGroup, Sequence[float]]]:
+    """Rankings that the model has not seen, with its scores of their answers."""
+    return list(zip(rankings, model.score([r.group for r in rankings]), strict=True))

@@ -7,7 +7,7 @@ is not a version anybody serves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from feedback.records import Claim, Live, Reason
@@ -240,19 +240,23 @@ class Round:
 
 def _surely_better(judges: Judges) -> Reason:
     """PPO starts only on a reward model that is surely better than chance."""
-    a = judges.cross_validated
+    a, ties = judges.cross_validated, judges.tie_aware
     text = (
         f"Orders {a.accuracy:.3f} of the pairs of a ranking as people did, in {a.conversations} "
         f"unseen conversations with {a.pairs} untied pairs "
-        f"(95 % interval {a.low:.3f} to {a.high:.3f}; preferring the longer {a.longer_wins:.3f})."
+        f"(95 % interval {a.low:.3f} to {a.high:.3f}; preferring the longer {a.longer_wins:.3f}). "
+        f"With ties as outcomes {ties.accuracy:.3f}; always saying tie {ties.always_tied:.3f}."
     )
     return Reason("reward_accuracy", a.low > 0.5, a.accuracy, 0.5, text)
 
 
 def _reward_figures(judges: Judges) -> dict[str, Any]:
-    """The held-out figures of PPO's reward model, and the cross-validated ones beside."""
+    """The held-out figures of PPO's reward model, the cross-validated ones beside, and those with
+    ties as outcomes.
+    """
     cross = {f"cross_validated_{k}": v for k, v in judges.cross_validated.as_dict().items()}
-    return judges.held_out.as_dict() | cross
+    ties = {f"tie_aware_{k}": v for k, v in asdict(judges.tie_aware).items()}
+    return judges.held_out.as_dict() | cross | ties
 
 
 def _device(name: str) -> str:
