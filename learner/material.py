@@ -46,10 +46,13 @@ class Material(Protocol):
     def replay(self, count: int) -> Sequence[Group]:
         """So many supervised examples, other ones each time."""
 
+    def wrong(self, prompt: Prompt, reply: Sequence[int]) -> bool:
+        """Whether the reply can be checked and is wrong."""
+
 
 class BuiltinMaterial:
-    """Half the prompts from the log, once there are any, and half from the generator; the
-    reference's own replies to some of the generator's, those that are right or cannot be wrong.
+    """Half the prompts from the log, once there are any, and half from the generator, which knows
+    what is right; the reference's own replies to some of those, unless they are wrong.
     """
 
     def __init__(self, reference: Model, logged: Sequence[LoggedPrompt], seed: int) -> None:
@@ -62,11 +65,10 @@ class BuiltinMaterial:
             [tuple(self.chat.encode(prompt.messages)) for prompt in sides[side]]
             for side in ("train", "judge")
         )
+        self.asked = dict(zip(self.generated, sides["train"], strict=True))
         self.samples = _sampled(reference, self.generated[:SAMPLES], seed)
-        texts = [self.chat.decode(group.replies[0]) for group in self.samples]
-        checked = zip(self.samples, sides["train"], texts, strict=False)
-        kept = [group for group, prompt, text in checked if prompt.right(text) is not False]
-        self.own = kept or self.samples
+        right = [g for g in self.samples if not self.wrong(g.prompt, g.replies[0])]
+        self.own = right or self.samples
 
     def draw(self, count: int) -> list[Prompt]:
         from_log = min(count // 2, len(self.train))
@@ -79,6 +81,10 @@ class BuiltinMaterial:
 
     def replay(self, count: int) -> Sequence[Group]:
         return self.rng.choices(self.own, k=count)
+
+    def wrong(self, prompt: Prompt, reply: Sequence[int]) -> bool:
+        asked = self.asked.get(prompt)
+        return asked is not None and asked.right(self.chat.decode(reply)) is False
 
 
 class LoggedMaterial:
@@ -98,6 +104,9 @@ class LoggedMaterial:
 
     def replay(self, count: int) -> Sequence[Group]:
         return self.rng.choices(self.samples, k=count)
+
+    def wrong(self, prompt: Prompt, reply: Sequence[int]) -> bool:
+        return False
 
 
 def _logged(logged: Sequence[LoggedPrompt], split: str) -> list[Prompt]:

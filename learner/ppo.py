@@ -12,6 +12,8 @@ What is left, and why:
    the policy.
 3. The supervised loss stands beside (PTX, InstructGPT), because what nobody ranks is lost first: on
    the reference's own replies, which hold the policy where it was without pulling it elsewhere.
+4. A reply that can be checked and is wrong loses reward: people who rank manners say nothing of
+   what is true, and a policy that changes its manners forgets some of it.
 
 Axes: R replies, L tokens of a reply, D hidden, V vocabulary, N reply tokens in order.
 """
@@ -52,6 +54,14 @@ from policy.model import Model
 Replay = Callable[[int], Sequence[Group]]
 """So many supervised examples, other ones each time."""
 
+Wrong = Callable[[Prompt, Sequence[int]], bool]
+"""Whether a reply to a prompt is known to be wrong."""
+
+
+def unchecked(_prompt: Prompt, _reply: Sequence[int]) -> bool:
+    """Nothing is known."""
+    return False
+
 
 @dataclass(frozen=True)
 class Experience:
@@ -66,6 +76,7 @@ class Experience:
     returns_RL: Tensor
     scores_R: Tensor
     stopped_R: Tensor
+    wrong_R: Tensor
 
     def replies_of(self, indices: Sequence[int]) -> list[int]:
         """The replies of these groups."""
@@ -84,7 +95,9 @@ class PPO:
         replay: Replay,
         settings: PPOSettings,
         seed: int,
+        wrong: Wrong = unchecked,
     ) -> None:
+        self.wrong = wrong
         self.policy = policy
         self.reference = reference
         self.reward = reward
@@ -129,12 +142,13 @@ class PPO:
         flat = [c for answers in replies for c in answers]
         old_logps_N = torch.tensor([x for c in flat for x in c.logps], device=device)
         stopped_R = torch.tensor([c.finish == "stop" for c in flat], device=device)
+        wrong_R = torch.tensor([self.wrong(c.prompt, c.tokens) for c in flat], device=device)
         batch = collate(groups, device)
         hidden = hidden_MD(self.reward.net, batch)
         scores_R = self.reward.scores(hidden, batch)
         features_RLD = batch.placed(hidden[batch.predicts_N])
         values_RL = self._values(features_RLD, batch.mask_RL)
-        rewards_RL = self._rewards_RL(batch, scores_R, stopped_R)
+        rewards_RL = self._rewards_RL(batch, scores_R, stopped_R, wrong_R)
         s = self.settings
         advantages_RL, returns_RL = gae(rewards_RL, values_RL, batch.mask_RL, s.gamma, s.lam)
         return Experience(
@@ -147,16 +161,22 @@ class PPO:
             returns_RL,
             scores_R,
             stopped_R,
+            wrong_R,
         )
 
     def _values(self, features_RLD: Tensor, mask_RL: Tensor) -> Tensor:
         values_RL: Tensor = self.critic(features_RLD).squeeze(-1) * mask_RL
         return values_RL
 
-    def _rewards_RL(self, batch: Batch, scores_R: Tensor, stopped_R: Tensor) -> Tensor:
-        """The score on the last reply token, less the penalty of a reply that did not end."""
-        clip = self.settings.reward_clip
-        rewards_R = scores_R.clamp(-clip, clip) - self.settings.missing_stop_penalty * ~stopped_R
+    def _rewards_RL(
+        self, batch: Batch, scores_R: Tensor, stopped_R: Tensor, wrong_R: Tensor
+    ) -> Tensor:
+        """The score on the last reply token, less the penalties of a reply that did not end and of
+        one that is wrong.
+        """
+        s = self.settings
+        rewards_R = scores_R.clamp(-s.reward_clip, s.reward_clip)
+        rewards_R = rewards_R - s.missing_stop_penalty * ~stopped_R - s.wrong_penalty * wrong_R
         rewards_RL = torch.zeros(batch.mask_RL.shape, device=scores_R.device)
         rewards_RL[torch.arange(len(rewards_R)), batch.lengths_R - 1] = rewards_R
         return rewards_RL
@@ -294,5 +314,6 @@ def _about(experience: Experience) -> dict[str, float]:
         "reward_std": experience.scores_R.std().item(),
         "reply_tokens": experience.mask_RL.sum(1).float().mean().item(),
         "stopped": experience.stopped_R.float().mean().item(),
+        "wrong": experience.wrong_R.float().mean().item(),
         "value": masked_mean(experience.old_values_RL, experience.mask_RL).item(),
     }

@@ -57,6 +57,8 @@ class PPOSettings(BaseModel):
     """Longest rollout. Longer answers are cut and pay `missing_stop_penalty`."""
     missing_stop_penalty: float = Field(default=1.0, ge=0)
     """Taken from the reward of a reply that does not end by itself."""
+    wrong_penalty: float = Field(default=2.0, ge=0)
+    """Taken from the reward of a reply to a built-in prompt that its checker finds wrong."""
     reward_clip: float = Field(default=5.0, gt=0)
     """Bound of a reply's normalised reward: no outlier steers a step."""
     gradient_clip: float = Field(default=1.0, gt=0)

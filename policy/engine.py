@@ -16,16 +16,15 @@ weights while rows run would leave their cache stale. Axes: B rows, T positions,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel
 
 from policy.batch import Batch, Row, prefill_groups
 from policy.cache import SlotCache
-from policy.lean import LeanDecoder, fits
+from policy.decoder import decoder
 from policy.prefix import LEAST, Filling, Prefixes
 from policy.requests import Completion, Request, Scores, Token, TooLarge, TooLong, TooManyRows
 
@@ -40,8 +39,6 @@ __all__ = [
     "TooManyRows",
     "generate",
 ]
-
-Decoder = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class Engine:
@@ -70,9 +67,7 @@ class Engine:
         self._filling: deque[Filling] = deque()  # admitted, their prompts on the way
         self._running: list[Row] = []  # row i is in slot i
         self._batch: Batch | None = None  # the rows as tensors; None once they have changed
-        self._decoder: Decoder = (
-            LeanDecoder(net, self._cache) if fits(net) else _ByModules(net, self._cache)
-        )
+        self._decode_step = decoder(net, self._cache)
 
     @property
     def busy(self) -> bool:
@@ -241,7 +236,7 @@ class Engine:
         self._cache.fit(longest + 1, len(self._running), len(self._running))
         self._cache.decode(batch.lengths_B, longest)
         mask = batch.mask(longest, self.net.dtype)
-        drawn = batch.draw(self._decoder(batch.ids_B, batch.lengths_B, mask))
+        drawn = batch.draw(self._decode_step(batch.ids_B, batch.lengths_B, mask))
         columns = (drawn.ids_B, drawn.logps_B, drawn.raw_logps_B)
         rows = zip(self._running, *(c.tolist() for c in columns), drawn.tops(), strict=True)
         return [row.take(*found, self.context) for row, *found in rows]
@@ -281,25 +276,6 @@ def generate(engine: Engine, requests: Iterable[Request]) -> dict[str, list[Comp
         id: [_completion(by_id[id].prompt, tokens) for tokens in rows]
         for id, rows in answers.items()
     }
-
-
-class _ByModules:
-    """A decode step of any decoder, by its own modules."""
-
-    def __init__(self, net: PreTrainedModel, cache: SlotCache) -> None:
-        self._net = net
-        self._cache = cache
-
-    def __call__(self, ids_B: Tensor, lengths_B: Tensor, mask_B11T: Tensor) -> Tensor:
-        result = self._net(
-            input_ids=ids_B[:, None],
-            position_ids=lengths_B[:, None],
-            attention_mask=mask_B11T,
-            past_key_values=self._cache,
-            use_cache=True,
-        )
-        logits_BV: Tensor = result.logits[:, -1]
-        return logits_BV
 
 
 @dataclass

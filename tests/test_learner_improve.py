@@ -52,6 +52,9 @@ class Prompts:
     def replay(self, count: int) -> Sequence[Group]:
         return [*self.samples] * count
 
+    def wrong(self, prompt: Prompt, reply: Sequence[int]) -> bool:
+        return False
+
 
 class Scripted:
     """A regression set whose scores are given, and the weights that it was asked about."""

@@ -75,13 +75,23 @@ def test_a_large_kl_coefficient_holds_the_policy(policy: Model, reward: RewardMo
 
 
 def test_the_reward_stands_on_the_last_token(policy: Model, reward: RewardModel) -> None:
-    """Everywhere else it is 0; a reply that was cut pays the penalty."""
-    ppo = make_ppo(policy, reward, missing_stop_penalty=1.5)
+    """Everywhere else it is 0; a reply that was cut pays the penalty, and a wrong one another."""
+    ppo = make_ppo(policy, reward, missing_stop_penalty=1.5, wrong_penalty=0.25)
     batch = collate([Group((5, 6), ((7,), (8, 9), (10, 11, 12), (13, 14)))])
     stopped = torch.tensor([True, False, True, False])
-    rewards = ppo._rewards_RL(batch, torch.tensor([0.5, 0.5, 9.0, -9.0]), stopped)
-    # 0.5; 0.5 - 1.5; 9 clipped to 5; -9 clipped to -5, less 1.5.
-    assert rewards.tolist() == [[0.5, 0, 0], [0, -1, 0], [0, 0, 5], [0, -6.5, 0]]
+    wrong = torch.tensor([True, False, False, True])
+    rewards = ppo._rewards_RL(batch, torch.tensor([0.5, 0.5, 9.0, -9.0]), stopped, wrong)
+    # 0.5 - 0.25; 0.5 - 1.5; 9 clipped to 5; -9 clipped to -5, less 1.5 and 0.25.
+    assert rewards.tolist() == [[0.25, 0, 0], [0, -1, 0], [0, 0, 5], [0, -6.75, 0]]
+
+
+def test_what_is_wrong_becomes_rarer(policy: Model, reward: RewardModel) -> None:
+    """A checker that finds replies wrong by their first token, about half of them, against a reward
+    that knows nothing of it: after thirty steps far fewer are."""
+    ppo = make_ppo(policy, reward, kl_coef=0.0, wrong_penalty=4.0)
+    ppo.wrong = lambda _prompt, reply: reply[0] % 2 == 0
+    shares = [ppo.step(PROMPTS * 4)["wrong"] for _ in range(30)]
+    assert sum(shares[-5:]) < 0.6 * sum(shares[:5])
 
 
 def test_supervised_examples_become_likelier_beside_ppo(policy: Model, reward: RewardModel) -> None:

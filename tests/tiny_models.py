@@ -16,6 +16,8 @@ from transformers import (
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    Olmo2Config,
+    Olmo2ForCausalLM,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
@@ -46,6 +48,8 @@ SHAPES: dict[str, tuple[type[PreTrainedConfig], type[PreTrainedModel], dict[str,
     "qwen3": (Qwen3Config, Qwen3ForCausalLM, {"use_sliding_window": False, "head_dim": 16}),
     "mistral": (MistralConfig, MistralForCausalLM, {"sliding_window": None}),
     "smollm3": (SmolLM3Config, SmolLM3ForCausalLM, {}),
+    # Of another build: it is decoded by its own modules.
+    "olmo2": (Olmo2Config, Olmo2ForCausalLM, {}),
 }
 
 

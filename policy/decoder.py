@@ -1,4 +1,6 @@
-"""A decode step of a Llama-shaped model on its own weights, without its modules' Python.
+"""A decode step: the next token's logits of every row, from a model's weights and a KV cache.
+
+Any decoder can take it by its own modules. A Llama-shaped one takes it on its weights alone:
 
 1. One token of every row goes through all layers in some fourteen operations a layer: on a small
    model a step is mostly the cost of starting operations, and the modules start about forty.
@@ -15,7 +17,7 @@ width of a head, V vocabulary.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -33,9 +35,34 @@ SHAPES = frozenset({"llama", "mistral", "qwen2", "qwen3", "smollm3"})
 _JOINING = threading.Lock()  # two engines may be built on one model at once
 
 
-def fits(net: PreTrainedModel) -> bool:
-    """Whether a model is of this shape."""
-    return net.config.model_type in SHAPES and net.config.hidden_act == "silu"
+Decoder = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(ids_B, lengths_B, mask_B11T) -> logits_BV, of rows that hold `lengths_B` positions each; the
+cache has been told where their new ones are to be written."""
+
+
+def decoder(net: PreTrainedModel, cache: SlotCache) -> Decoder:
+    """The quicker one of the two that a model can take."""
+    lean = net.config.model_type in SHAPES and net.config.hidden_act == "silu"
+    return LeanDecoder(net, cache) if lean else ModuleDecoder(net, cache)
+
+
+class ModuleDecoder:
+    """A decode step of any decoder, by its own modules."""
+
+    def __init__(self, net: PreTrainedModel, cache: SlotCache) -> None:
+        self._net = net
+        self._cache = cache
+
+    def __call__(self, ids_B: Tensor, lengths_B: Tensor, mask_B11T: Tensor) -> Tensor:
+        result = self._net(
+            input_ids=ids_B[:, None],
+            position_ids=lengths_B[:, None],
+            attention_mask=mask_B11T,
+            past_key_values=self._cache,
+            use_cache=True,
+        )
+        logits_BV: Tensor = result.logits[:, -1]
+        return logits_BV
 
 
 @dataclass(frozen=True)
@@ -127,8 +154,6 @@ class LeanDecoder:
         self._queries: int = net.config.num_attention_heads
 
     def __call__(self, ids_B: Tensor, lengths_B: Tensor, mask_B11T: Tensor) -> Tensor:
-        """The next token's logits [B, V] of rows that hold `lengths_B` positions; the cache has
-        been told where they are to be written."""
         x_BH: Tensor = self._embed(ids_B)
         turn = self._turn(x_BH, lengths_B)
         for place, layer in enumerate(self._layers):
