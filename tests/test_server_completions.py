@@ -340,7 +340,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("n above the bound", {"n": 17}, "n"),
     ("n as text", {"n": "2"}, "n"),
     ("n as truth", {"n": True}, "n"),
-    ("no tokens", {"max_tokens": 0}, "max_tokens"),
+    ("fewer tokens than none", {"max_tokens": -1}, "max_tokens"),
     ("too many tokens", {"max_tokens": 1025}, "max_tokens"),
     ("too many completion tokens", {"max_completion_tokens": 9999}, "max_completion_tokens"),
     ("cold", {"temperature": -0.1}, "temperature"),
