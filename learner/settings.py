@@ -89,7 +89,7 @@ class GateSettings(BaseModel):
     regression_file: Path | None = None
     """JSON lines of {"messages": [...], "expect": ["word", ...]}, the set of other models."""
     win_prompts: int = Field(default=200, ge=20)
-    """Held-out prompts of the comparison with the live version; half, if it is lost on those."""
+    """Held-out prompts of the comparison with the live version; half, where those decide it."""
     win_replies: int = Field(default=4, ge=1)
     """Answers of each version to each of them, all compared with all: a small step shows."""
     kl_limit: float = Field(default=5.0, gt=0)

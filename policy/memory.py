@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+UNLIMITED = 2**63
 
 
 def machine_bytes() -> int:
     """The machine's memory, or the container's limit if that is lower."""
     installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return min(installed, _figure("memory.max", "memory/memory.limit_in_bytes", missing=installed))
+    return min(installed, _figure("memory.max", "memory/memory.limit_in_bytes", missing=UNLIMITED))
 
 
 def available_bytes() -> int:
@@ -21,8 +22,9 @@ def available_bytes() -> int:
     if meminfo.exists():
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
         free = int(lines["MemAvailable"].split()[0]) * 1024
+    limit = _figure("memory.max", "memory/memory.limit_in_bytes", missing=UNLIMITED)
     used = _figure("memory.current", "memory/memory.usage_in_bytes", missing=0)
-    return min(free, machine_bytes() - used) if used else free
+    return min(free, limit - used)
 
 
 def _figure(*names: str, missing: int) -> int:

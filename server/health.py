@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse, Response
 
-from . import serving as parts
 from .errors import ApiError
 from .serving import Serving
 
@@ -73,6 +72,6 @@ def decode(serving: Serving) -> Check:
         return Check(False, error.message)
     if worker.crashed:
         return Check(False, "the decoding thread has died")
-    if worker.stalled_s > parts.STALLED_S:
+    if worker.stalled_s > serving.stalled_after_s:
         return Check(False, f"no decode step has ended for {worker.stalled_s:.0f} s")
     return Check(True, f"{worker.jobs} requests in {worker.rows} rows")

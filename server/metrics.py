@@ -111,7 +111,7 @@ class CountRequests:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status = 499
+        status: int | None = None
 
         async def counted(message: Message) -> None:
             nonlocal status
@@ -121,6 +121,9 @@ class CountRequests:
 
         try:
             await self.app(scope, receive, counted)
+        except Exception:
+            status = status or 500  # which is answered from outside of here
+            raise
         finally:
             route = getattr(scope.get("route"), "path", "unknown")
-            self.metrics.http.labels(route, scope["method"], str(status)).inc()
+            self.metrics.http.labels(route, scope["method"], str(status or 499)).inc()

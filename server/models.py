@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -42,7 +43,7 @@ async def tokenize(request: Request, body: TokenizeRequest) -> dict[str, Any]:
     prompt = Prompt(turns(body.messages)) if body.messages else Prompt(text=body.prompt or "")
     serving: Serving = request.app.state.serving
     async with serving.lent(body.model) as resident:
-        ids = serving.encode(resident, prompt)
+        ids = await asyncio.to_thread(serving.encode, resident, prompt)
         return {"count": len(ids), "max_model_len": resident.context, "tokens": ids}
 
 
@@ -54,7 +55,7 @@ async def detokenize(request: Request, body: DetokenizeRequest) -> dict[str, Any
         for id in body.tokens:
             if id >= resident.vocabulary:
                 raise refused("tokens", id, f"is no token of this model's {resident.vocabulary}")
-        return {"prompt": resident.text(body.tokens)}
+        return {"prompt": await asyncio.to_thread(resident.text, body.tokens)}
 
 
 def names(serving: Serving) -> list[tuple[str, float]]:

@@ -51,6 +51,7 @@ class Serving:
         self.settings = settings
         self.key = access.usable(settings.key)
         self.failed: Callable[[str], None] | None = None
+        self.stalled_after_s = STALLED_S
         self.draining = False
         self._by_person: Counter[str] = Counter()
         self.problem: str | None = None
@@ -120,7 +121,7 @@ class Serving:
                 self._give_up(residence.hopeless)
             elif worker is not None and worker.crashed:
                 self.problem = "the decoding thread has died"
-            elif worker is not None and worker.stalled_s > 2 * STALLED_S:
+            elif worker is not None and worker.stalled_s > 2 * self.stalled_after_s:
                 self.problem = f"no decode step has ended for {worker.stalled_s:.0f} s"
                 worker.give_up()
             elif residence is not None and residence.crashed:

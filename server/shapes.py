@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -95,7 +96,7 @@ def token_logprob(text: str, logp: float) -> dict[str, Any]:
     }
 
 
-class Chunks:
+class Chunks(ABC):
     """The frames of one stream, of whatever kind."""
 
     kind: str
@@ -110,9 +111,9 @@ class Chunks:
         """What comes before any text."""
         return []
 
+    @abstractmethod
     def of(self, piece: Piece) -> list[dict[str, Any]]:
         """Its text, if there is any to show, and its answer's end, if it is that."""
-        raise NotImplementedError
 
     def usage(self) -> dict[str, Any]:
         return {**self.head, "choices": [], "usage": usage(self.generation)}

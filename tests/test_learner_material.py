@@ -35,13 +35,11 @@ def test_supervised_examples_are_not_wrong(reference: Model) -> None:
 
 def test_another_models_prompts_are_nobodys_to_check(reference: Model) -> None:
     """They come from the log alone."""
+    splits = ("train", "judge", "train")
     logged = [
-        LoggedPrompt("c", split, (), (5, 6, 7 + number)) for number, split in enumerate(SPLITS)
+        LoggedPrompt("c", split, (), (5, 6, 7 + number)) for number, split in enumerate(splits)
     ]
     material = LoggedMaterial(reference, logged, seed=1)
     assert not material.wrong((5, 6, 7), (8, 9))
     assert set(material.draw(20)) == {(5, 6, 7), (5, 6, 9)}
     assert material.held_out(20) == [(5, 6, 8)]
-
-
-SPLITS = ("train", "judge", "train")

@@ -11,7 +11,6 @@ import pytest
 import torch
 from sqlalchemy import Connection, event
 
-from server import serving
 from tests.server_running import Running, chat_body, eventually, running, settings_for
 from tests.tiny_models import make_tiny
 
@@ -92,12 +91,10 @@ def test_death_of_the_decoding_thread_ends_streams_and_is_seen(server: Running) 
     assert server.chat().status_code == 503
 
 
-def test_a_hung_decoding_thread_ends_streams_and_is_seen(
-    server: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hung_decoding_thread_ends_streams_and_is_seen(server: Running) -> None:
     """A step that never ends, with a second where there are thirty: an error frame, 503 from then
     on, and whoever runs the process is told to end it."""
-    monkeypatch.setattr(serving, "STALLED_S", 1.0)
+    server.serving.stalled_after_s = 1.0
     told: list[str] = []
     server.serving.failed = told.append
     end = threading.Event()

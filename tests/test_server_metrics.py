@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.types import Message, Receive, Scope, Send
 
+from server.metrics import CountRequests
 from tests.server_running import Running, eventually, running, settings_for
 from tests.tiny_models import make_tiny
 
@@ -78,3 +81,27 @@ def test_gauges_return_to_nothing(server: Running) -> None:
     assert busy["rankloop_num_rows_running"] == 4
     assert 0 < busy["rankloop_kv_cache_usage_perc"] < 1
     eventually(lambda: all(figures(server)[gauge] == 0 for gauge in gauges), within_s=2.0)
+
+
+@pytest.mark.parametrize(("begun", "status"), [(False, "500"), (True, "200")])
+def test_a_fault_of_our_own_is_no_client_that_left(
+    server: Running, begun: bool, status: str
+) -> None:
+    """A route that raises is answered 500 from outside of the counter; once an answer has begun its
+    status is out."""
+
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("a broken route")
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(_message: Message) -> None:
+        """To nobody."""
+
+    counter = CountRequests(broken, server.serving.metrics)
+    with pytest.raises(RuntimeError, match="a broken route"):
+        asyncio.run(counter({"type": "http", "method": "GET"}, receive, send))
+    assert figures(server)[f"rankloop_http_requests_total {status} GET unknown"] == 1
