@@ -15,6 +15,7 @@ from feedback.store import Store
 from learner.gate import Case, Decision, decide
 from learner.improve import improve
 from learner.judges import Judges, train_judges
+from learner.lineage import start_of
 from learner.material import BuiltinMaterial, LoggedMaterial, Material
 from learner.parallel import use_threads
 from learner.ppo import PPO
@@ -106,7 +107,8 @@ class Round:
         use_threads(self.settings.cpu_threads if device == "cpu" else 1)
         self.live: Live = self.store.live()
         self.base = self.versions.load("v0", device=device)
-        self.policy = self.versions.load(self.live.version, device=device)
+        self.start = start_of(self.store, self.live.version)
+        self.policy = self.versions.load(self.start, device=device)
         self.progress.stage("reference samples")
         self.material = self._material()
         return None
@@ -167,8 +169,8 @@ class Round:
         )
         floor = watched_score - WATCH_SHARE * self.settings.gate.regression_drop
         improvement = improve(ppo, self.material, watched, floor, self.progress)
-        kept = improvement.kept_step
-        reason = Reason("improve", kept > 0, float(kept), 1.0, improvement.text)
+        kept, text = improvement.kept_step, f"From {self.start}. {improvement.text}"
+        reason = Reason("improve", kept > 0, float(kept), 1.0, text)
         result = replace(result, reasons=(*result.reasons, reason))
         if not kept:
             return replace(result, outcome="rejected")
@@ -207,7 +209,7 @@ class Round:
             id,
             self.policy,
             kind="full",
-            parent=self.live.version,
+            parent=self.start,
             round=round_id,
             reward_digest=reward_digest,
             settings=self.settings.model_dump(mode="json"),
@@ -215,7 +217,7 @@ class Round:
         self.store.register_version(
             id,
             digest=manifest.digest,
-            parent=self.live.version,
+            parent=self.start,
             kind="full",
             round_id=round_id,
             reward_id=reward_id,

@@ -1,0 +1,68 @@
+"""Which weights a round goes on from."""
+
+from __future__ import annotations
+
+import pytest
+
+from feedback.records import Reason
+from feedback.store import Store
+from learner.lineage import start_of
+
+
+@pytest.fixture(autouse=True)
+def _base(store: Store) -> None:
+    store.install_base("v0", digest="0" * 64)
+
+
+def decided(store: Store, parent: str, rate: float, *, regression: bool = True) -> str:
+    """A round that made a version of this expected win rate; the gate is sure above .55."""
+    store.request_round(actor="test", trigger="operator")
+    claim = store.claim_round("learner", 60.0)
+    assert claim is not None
+    id = store.next_id("v")
+    store.register_version(
+        id, digest=id * 8, parent=parent, kind="full", round_id=claim.round_id, claim=claim
+    )
+    reasons = (
+        Reason("regression", regression, 0.8, 0.7, "right answers"),
+        Reason("win_rate", rate > 0.55, rate, 0.5, "expected wins"),
+    )
+    passed = all(reason.passed for reason in reasons)
+    store.finish_round(
+        claim, outcome="promoted" if passed else "rejected", reasons=reasons, version_id=id
+    )
+    return id
+
+
+def test_rounds_start_from_the_live_version(store: Store) -> None:
+    """Where nothing has led over it since: at first, and after a version that trails."""
+    assert start_of(store, "v0") == "v0"
+    decided(store, "v0", 0.49)
+    assert start_of(store, "v0") == "v0"
+
+
+def test_what_led_is_gone_on_from(store: Store) -> None:
+    """The last one that led, whatever trailed after it; one made from it counts as well."""
+    first = decided(store, "v0", 0.52)
+    assert start_of(store, "v0") == first
+    decided(store, first, 0.48)
+    assert start_of(store, "v0") == first
+    second = decided(store, first, 0.53)
+    assert start_of(store, "v0") == second
+
+
+def test_what_forgot_is_not(store: Store) -> None:
+    """However much people would like it."""
+    decided(store, "v0", 0.7, regression=False)
+    assert start_of(store, "v0") == "v0"
+
+
+def test_a_promotion_begins_anew(store: Store) -> None:
+    """What led over the version before says nothing about the new one; after a rollback it does
+    again, and what was rolled back is no start."""
+    led = decided(store, "v0", 0.52)
+    live = decided(store, led, 0.6)
+    assert store.live().version == live
+    assert start_of(store, live) == live
+    store.rollback(actor="test", reason="worse than it looked")
+    assert start_of(store, "v0") == led
