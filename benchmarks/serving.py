@@ -13,7 +13,6 @@ import gzip
 import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -21,8 +20,10 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks.bare import tokens_per_second
+from benchmarks.serving_report import Row, as_markdown, draw
 from benchmarks.sides import Side, running
-from benchmarks.streams import Ask, Load, closed_loop, open_loop
+from benchmarks.streams import Ask, Load, closed_loop, open_loop, together
 
 BUILTIN = Path(__file__).parent.parent / "policy" / "builtin" / "weights"
 FIGURES: Mapping[str, Callable[[Load], float]] = {
@@ -34,15 +35,6 @@ FIGURES: Mapping[str, Callable[[Load], float]] = {
     "goodput": lambda load: load.goodput(0.5, 0.05),
     "failed": lambda load: float(load.failed),
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """One side's medians under one load."""
-
-    load: str
-    side: str
-    figures: Mapping[str, float]
 
 
 def main(
@@ -60,22 +52,30 @@ def main(
     repeats: Annotated[int, typer.Option(help="Of each load on each side.")] = 5,
     out: Annotated[Path, typer.Option(help="Where the record goes.")] = Path("serving"),
 ) -> None:
-    """Compare, print a table and write it with all figures to `out`."""
+    """Compare, print a table, and write it with a picture and all figures to `out`."""
     given = {"transformers": transformers, "vllm": vllm}
     others = {name: python for name, python in given.items() if python is not None}
     loads: dict[str, Callable[[Side], Load]] = {}
+    bare: dict[str, float] = {}
     for count in map(int, streams.split(",")):
-        each = max(2, 32 // count)
-        loads[f"{count} streams"] = partial(streaming, count, each, tokens)
+        name = f"{count} streams" if count > 1 else "1 stream"
+        loads[name] = partial(streaming, count, max(2, 32 // count), tokens)
+        bare[name] = tokens_per_second(model, dtype, count)
     if trace is not None:
         asks = slice_of(trace)
         loads["trace"] = lambda side: open_loop(side.url, side.model, asks)
     with running(model, dtype, out / "servers", others) as sides:
-        rows = [row for name, load in loads.items() for row in compared(name, load, sides, repeats)]
+        rows = [
+            Row(name, side, figures, bare.get(name))
+            for name, load in loads.items()
+            for side, figures in compared(name, load, sides, repeats).items()
+        ]
+        share = together(sides[0].url, sides[0].model, 4, tokens, repeats)
         memory = {side.name: side.peak_mib for side in sides}
-    table = as_markdown(rows, memory)
+    table = as_markdown(rows, memory, share)
     (out / "serving.md").write_text(table)
-    record = {"rows": [vars(row) for row in rows], "peak_mib": memory}
+    draw(rows, f"{model.name}, {dtype}, answers of {tokens} tokens", out / "serving.png")
+    record = {"rows": [vars(row) for row in rows], "peak_mib": memory, "four_at_once": share}
     (out / "serving.json").write_text(json.dumps(record, indent=1))
     typer.echo(table)
 
@@ -86,8 +86,8 @@ def streaming(streams: int, each: int, tokens: int, side: Side) -> Load:
 
 def compared(
     name: str, load: Callable[[Side], Load], sides: Sequence[Side], repeats: int
-) -> list[Row]:
-    """The load on each side in turn, once to warm up and `repeats` times for the figures."""
+) -> dict[str, dict[str, float]]:
+    """Each side's medians: the load on each in turn, once to warm up and `repeats` times more."""
     found: dict[str, list[Load]] = {side.name: [] for side in sides}
     for repeat in range(repeats + 1):
         for side in sides:
@@ -95,14 +95,10 @@ def compared(
             if repeat:
                 found[side.name].append(done)
                 typer.echo(f"{name}: {side.name} {done.tokens_per_second:.0f} tokens/s", err=True)
-    return [
-        Row(
-            name,
-            side,
-            {what: statistics.median(map(read, loads)) for what, read in FIGURES.items()},
-        )
+    return {
+        side: {what: statistics.median(map(read, loads)) for what, read in FIGURES.items()}
         for side, loads in found.items()
-    ]
+    }
 
 
 def slice_of(trace: Path, seconds: float = 60.0, most: int = 60) -> list[Ask]:
@@ -124,26 +120,6 @@ def slice_of(trace: Path, seconds: float = 60.0, most: int = 60) -> list[Ask]:
 
 def _seconds(row: Mapping[str, Any]) -> float:
     return datetime.fromisoformat(str(row["TIMESTAMP"])[:26]).timestamp()
-
-
-def as_markdown(rows: Sequence[Row], memory: Mapping[str, float]) -> str:
-    """One line for each load and side, with the ratio of tokens to the slowest other side's."""
-    names = list(FIGURES)
-    lines = ["| load | server | " + " | ".join(names) + " | Rankloop's tokens/s to it |"]
-    lines.append("|" + "---|" * (len(names) + 3))
-    ours = {row.load: row.figures["tokens/s"] for row in rows if row.side == "rankloop"}
-    for row in rows:
-        ratio = f"{ours[row.load] / row.figures['tokens/s']:.2f}"
-        cells = [_shown(name, row.figures[name]) for name in names]
-        lines.append(f"| {row.load} | {row.side} | " + " | ".join(cells) + f" | {ratio} |")
-    peaks = ", ".join(f"{name} {mib:.0f} MiB" for name, mib in memory.items())
-    return "\n".join([*lines, "", f"Peak memory: {peaks}.", ""])
-
-
-def _shown(name: str, value: float) -> str:
-    if name == "goodput":
-        return f"{value:.2f}"
-    return f"{value:.0f}" if value >= 100 or name == "failed" else f"{value:.1f}"
 
 
 if __name__ == "__main__":

@@ -29,7 +29,12 @@ class Side:
     @property
     def peak_mib(self) -> float:
         """Most memory so far, of the process and those that it started."""
-        return sum(_peak_kib(pid) for pid in _family(self.process.pid)) / 1024
+        return sum(_kib(pid, "VmHWM:") for pid in _family(self.process.pid)) / 1024
+
+    @property
+    def resident_mib(self) -> float:
+        """Memory now, of the same."""
+        return sum(_kib(pid, "VmRSS:") for pid in _family(self.process.pid)) / 1024
 
 
 def rankloop(model: Path, dtype: str, data: Path, port: int) -> list[str]:
@@ -111,6 +116,7 @@ def _family(pid: int) -> list[int]:
     return found
 
 
-def _peak_kib(pid: int) -> int:
+def _kib(pid: int, name: str) -> int:
+    """One of the kernel's figures of a process."""
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next((int(line.split()[1]) for line in status if line.startswith("VmHWM:")), 0)
+    return next((int(line.split()[1]) for line in status if line.startswith(name)), 0)

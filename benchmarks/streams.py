@@ -7,11 +7,12 @@ import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from statistics import quantiles
+from statistics import median, quantiles
 from typing import Any
 
 import httpx
 
+PATH = "/v1/chat/completions"
 WORDS = (
     "river",
     "copper",
@@ -92,6 +93,23 @@ def open_loop(url: str, model: str, asks: Sequence[Ask]) -> Load:
     return asyncio.run(_open_loop(url, model, asks))
 
 
+def together(url: str, model: str, n: int, tokens: int, repeats: int) -> float:
+    """The time of `n` answers in one request, as a share of that of `n` requests one after another;
+    the median of the repeats, by turns."""
+    shares = []
+    with httpx.Client(base_url=url, timeout=600, trust_env=False) as client:
+        for number in range(repeats):
+            body = {**_body(model, Ask(20, tokens), number), "stream": False}
+            took = []
+            for asked in ([{**body, "n": n}], [{**body, "seed": i} for i in range(n)]):
+                began = time.perf_counter()
+                for one in asked:
+                    client.post(PATH, json=one).raise_for_status()
+                took.append(time.perf_counter() - began)
+            shares.append(took[0] / took[1])
+    return median(shares)
+
+
 async def _closed_loop(url: str, model: str, streams: int, each: int, ask: Ask) -> Load:
     async def stream(client: httpx.AsyncClient, number: int) -> list[Timed | None]:
         return [await _answer(client, model, ask, number * each + i) for i in range(each)]
@@ -125,20 +143,11 @@ def _load(answers: Sequence[Timed | None], seconds: float) -> Load:
 
 async def _answer(client: httpx.AsyncClient, model: str, ask: Ask, number: int) -> Timed | None:
     """One streamed answer; None if it failed."""
-    body = {
-        "model": model,
-        "messages": [{"role": "user", "content": prompt(ask.words, number)}],
-        "max_tokens": ask.tokens,
-        "min_tokens": ask.tokens,
-        "ignore_eos": True,
-        "temperature": 1.0,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
+    body = {**_body(model, ask, number), "stream_options": {"include_usage": True}}
     began = last = time.perf_counter()
     timed: Timed | None = None
     try:
-        async with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+        async with client.stream("POST", PATH, json=body) as answer:
             answer.raise_for_status()
             async for chunk in _frames(answer):
                 now = time.perf_counter()
@@ -154,6 +163,18 @@ async def _answer(client: httpx.AsyncClient, model: str, ask: Ask, number: int) 
     except httpx.HTTPError:
         return None
     return timed if timed and timed.tokens == ask.tokens else None
+
+
+def _body(model: str, ask: Ask, number: int) -> dict[str, Any]:
+    return {
+        "model": model,
+        "messages": [{"role": "user", "content": prompt(ask.words, number)}],
+        "max_tokens": ask.tokens,
+        "min_tokens": ask.tokens,
+        "ignore_eos": True,
+        "temperature": 1.0,
+        "stream": True,
+    }
 
 
 async def _frames(answer: httpx.Response) -> AsyncIterator[dict[str, Any]]:

@@ -31,13 +31,16 @@ class Row:
     scores: Scores | None = None
     length: int = field(init=False)
     last: int = field(init=False)
-    said: list[int] = field(default_factory=list)
+    said: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.length = len(self.request.prompt) - 1
-        self.last = self.request.prompt[-1]
+        self.said = list(self.request.said)
+        self.length = len(self.request.known) - 1
+        self.last = self.request.known[-1]
 
-    def take(self, token: int, logp: float, raw_logp: float, top: Top, context: int) -> Token:
+    def take(
+        self, token: int, logp: float, raw_logp: float, top: Top, odds: Top, *, context: int
+    ) -> Token:
         """Appends a drawn token. The context is full when one more input would not fit."""
         self.length += 1
         self.said.append(token)
@@ -50,9 +53,18 @@ class Row:
             finish = "stop"
         elif len(self.said) >= params.max_tokens or self.length + 1 >= context:
             finish = "length"
-        top = top[: params.top_logprobs]
         scores, self.scores = self.scores, None
-        return Token(self.request.id, self.index, token, logp, raw_logp, finish, top, scores)
+        return Token(
+            self.request.id,
+            self.index,
+            token,
+            logp,
+            raw_logp,
+            finish,
+            top[: params.top_logprobs],
+            odds[: params.odds],
+            scores,
+        )
 
     @property
     def cached(self) -> tuple[int, ...]:

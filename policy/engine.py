@@ -94,8 +94,8 @@ class Engine:
         """Raises TooLong, TooManyRows or TooLarge if the request can never fit."""
         assert request.prompt, "a prompt has at least one token"
         assert request.n >= 1, "n is 1 or more"
-        if len(request.prompt) + 1 > self.context:
-            raise TooLong(self.context, len(request.prompt))
+        if len(request.known) + 1 > self.context:
+            raise TooLong(self.context, len(request.known))
         if request.n > self.rows:
             raise TooManyRows(self.rows, request.n)
         needed = request.longest(self.context)
@@ -150,11 +150,12 @@ class Engine:
         while self._queue and left > 0 and self._can_admit(self._queue[0]):
             waiting = self._queue.popleft()
             request = waiting.request
-            begun = self._prefixes.find(request.share, request.prompt[:-1]) if request.share else ()
-            if begun or request.prompt_logprobs is not None or len(request.prompt) > self.prefill:
+            known = request.known
+            begun = self._prefixes.find(request.share, known[:-1]) if request.share else ()
+            if begun or request.prompt_logprobs is not None or len(known) > self.prefill:
                 self._filling.append(Filling.of(request, waiting.indices, begun))
                 continue
-            left -= len(request.prompt)
+            left -= len(known)
             first_rows.append(len(self._running))
             self._running += [Row(request, index) for index in waiting.indices]
         if first_rows:
@@ -200,7 +201,7 @@ class Engine:
         slot, kept = len(self._running), filling.kept
         self._running += [Row(filling.request, index) for index in filling.indices]
         self._running[slot].scores = filling.scores
-        self._cache.fit(len(filling.request.prompt), len(self._running), slot)
+        self._cache.fit(len(filling.request.known), len(self._running), slot)
         self._cache.load(slot, kept)
         self._cache.copy(slot, slot + 1, len(self._running), self._running[slot].length)
 
@@ -214,7 +215,7 @@ class Engine:
     def _prefill(self, slots: list[int]) -> None:
         """Right-padded: causal attention keeps the padding out of every real token's sight, and a
         row's own tokens overwrite its slot's padding."""
-        prompts = [self._running[slot].request.prompt[:-1] for slot in slots]
+        prompts = [self._running[slot].request.known[:-1] for slot in slots]
         longest = max(map(len, prompts))
         if longest == 0:
             return
@@ -237,9 +238,8 @@ class Engine:
         self._cache.decode(batch.lengths_B, longest)
         mask = batch.mask(longest, self.net.dtype)
         drawn = batch.draw(self._decode_step(batch.ids_B, batch.lengths_B, mask))
-        columns = (drawn.ids_B, drawn.logps_B, drawn.raw_logps_B)
-        rows = zip(self._running, *(c.tolist() for c in columns), drawn.tops(), strict=True)
-        return [row.take(*found, self.context) for row, *found in rows]
+        rows = zip(self._running, drawn.rows(), strict=True)
+        return [row.take(*found, context=self.context) for row, found in rows]
 
     def _batched(self) -> Batch:
         return Batch.of(self._running, int(self.net.config.vocab_size), self.net.device)

@@ -12,7 +12,8 @@ class SamplingParams:
     `temperature` 0 is greedy; `top_p` 1, `top_k` 0 and `min_p` 0 cut nothing. `presence_penalty`
     and `frequency_penalty` count the answer's own tokens, `repetition_penalty` the prompt's too.
     `logit_bias` adds to single tokens' logits. No answer ends at a stop id before `min_tokens`.
-    `top_logprobs`: how many of the likeliest tokens come with each token. Bounds are the caller's
+    `top_logprobs`: how many of the likeliest tokens come with each token, as the model has them;
+    `odds`: how many as they are drawn from, after all of the above. Bounds are the caller's
     to check and to explain; here they are only asserted.
     """
 
@@ -27,6 +28,7 @@ class SamplingParams:
     min_tokens: int = 0
     max_tokens: int = 256
     top_logprobs: int = 0
+    odds: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:

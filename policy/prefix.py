@@ -82,7 +82,7 @@ class Filling:
 
     @property
     def finished(self) -> bool:
-        return self.done >= len(self.request.prompt) - 1
+        return self.done >= len(self.request.known) - 1
 
     @property
     def kept(self) -> Kept:
@@ -99,7 +99,7 @@ class Filling:
 
     def advance(self, net: PreTrainedModel, tokens: int) -> None:
         """Runs the next so many tokens."""
-        prompt = self.request.prompt
+        prompt = self.request.known
         part = prompt[:-1][self.done : self.done + tokens]
         run = net.base_model if self.request.prompt_logprobs is None else net
         ids_1T = torch.tensor([part], device=net.device)

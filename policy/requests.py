@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from policy.params import SamplingParams
 
 Top = tuple[tuple[int, float], ...]
-"""Likeliest tokens with their log-probabilities under softmax(z), the likeliest first."""
+"""Likeliest tokens with their log-probabilities, the likeliest first."""
 
 
 class TooLong(ValueError):
@@ -51,8 +51,10 @@ class TooLarge(ValueError):
 class Request:
     """`n` answers to one prompt. `stop_ids` end an answer; row `index` draws from (seed, index).
 
-    Prompts of the same `share` may reuse what was computed for a beginning that they have in
-    common. `prompt_logprobs`: also score the prompt, with so many likeliest tokens.
+    `said`: tokens that each answer begins with, as if they had been drawn; the next one is then
+    drawn as it was the first time. Prompts of the same `share` may reuse what was computed for a
+    beginning that they have in common. `prompt_logprobs`: also score the prompt, with so many
+    likeliest tokens.
     """
 
     id: str
@@ -62,6 +64,12 @@ class Request:
     stop_ids: frozenset[int] = frozenset()
     share: str | None = None
     prompt_logprobs: int | None = None
+    said: tuple[int, ...] = ()
+
+    @property
+    def known(self) -> tuple[int, ...]:
+        """The prompt and what is said already: all tokens that come before the first new one."""
+        return self.prompt + self.said
 
     def longest(self, context: int) -> int:
         """The most positions that one of its answers can come to hold."""
@@ -81,7 +89,8 @@ class Scores:
 class Token:
     """One token of one answer. `logp` is as sampled (0 where greedy), `raw_logp` under softmax(z);
     `finish` is "stop" or "length" on an answer's last token, or "fault" where the model gave no
-    number. A stop id is a token like others. `scores`: the prompt's, on its first answer's first
+    number. A stop id is a token like others. `top`: the likeliest under softmax(z); `odds`: under
+    the distribution that it was drawn from. `scores`: the prompt's, on its first answer's first
     token, if the request asked for them."""
 
     request_id: str
@@ -91,6 +100,7 @@ class Token:
     raw_logp: float
     finish: str | None
     top: Top = ()
+    odds: Top = ()
     scores: Scores | None = None
 
 

@@ -12,6 +12,7 @@ It knows no model, no cache and no request. Axes: B rows, V vocabulary.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,9 +20,11 @@ import torch
 from torch import Tensor
 
 from policy.params import SamplingParams
+from policy.requests import Top
 
 __all__ = [
     "Draw",
+    "Likely",
     "SamplingParams",
     "StackedParams",
     "cut",
@@ -52,26 +55,49 @@ class StackedParams:
     any_greedy: bool
     all_greedy: bool
     top: int  # the most likely tokens that any row wants to know of
+    odds: int  # the same, of the distribution that is drawn from
+
+
+@dataclass(frozen=True)
+class Likely:
+    """Each row's likeliest tokens, the likeliest first, with their log-probabilities [B, K]."""
+
+    ids_BK: Tensor
+    logps_BK: Tensor
+
+    @classmethod
+    def of(cls, logps_BV: Tensor, count: int) -> Likely:
+        best = logps_BV.topk(min(count, logps_BV.shape[-1]))
+        return cls(best.indices, best.values)
+
+    def rows(self) -> list[Top]:
+        """Tokens with their log-probabilities, row by row, the impossible ones left out."""
+        columns = zip(self.ids_BK.tolist(), self.logps_BK.tolist(), strict=True)
+        return [
+            tuple(pair for pair in zip(ids, logps, strict=True) if pair[1] > -math.inf)
+            for ids, logps in columns
+        ]
 
 
 @dataclass(frozen=True)
 class Draw:
     """`logps_B`: under the distribution that was drawn from (0 where greedy: there it is the only
-    token). `raw_logps_B`: under softmax(z), whatever the parameters; NaN where z holds one.
-    `top_ids_BK` and `top_logps_BK`: the likeliest tokens under softmax(z), None if nobody asked."""
+    token). `raw_logps_B`: under softmax(z), whatever the parameters; NaN where z holds one. `top`:
+    the likeliest under softmax(z), `odds`: as they were drawn from; None if nobody asked."""
 
     ids_B: Tensor
     logps_B: Tensor
     raw_logps_B: Tensor
-    top_ids_BK: Tensor | None = None
-    top_logps_BK: Tensor | None = None
+    top: Likely | None = None
+    odds: Likely | None = None
 
-    def tops(self) -> list[tuple[tuple[int, float], ...]]:
-        """Each row's likeliest tokens with their log-probabilities, the likeliest first."""
-        if self.top_ids_BK is None or self.top_logps_BK is None:
-            return [()] * len(self.ids_B)
-        columns = zip(self.top_ids_BK.tolist(), self.top_logps_BK.tolist(), strict=True)
-        return [tuple(zip(ids, logps, strict=True)) for ids, logps in columns]
+    def rows(self) -> list[tuple[int, float, float, Top, Top]]:
+        """Row by row: the token, its two log-probabilities, the likeliest by either."""
+        columns = (self.ids_B, self.logps_B, self.raw_logps_B)
+        nothing: list[Top] = [()] * len(self.ids_B)
+        top = self.top.rows() if self.top else nothing
+        odds = self.odds.rows() if self.odds else nothing
+        return list(zip(*(c.tolist() for c in columns), top, odds, strict=True))
 
 
 def stack(params: Sequence[SamplingParams], device: torch.device) -> StackedParams:
@@ -92,6 +118,7 @@ def stack(params: Sequence[SamplingParams], device: torch.device) -> StackedPara
         any_greedy=any(greedy),
         all_greedy=all(greedy),
         top=max((p.top_logprobs for p in params), default=0),
+        odds=max((p.odds for p in params), default=0),
     )
 
 
@@ -105,30 +132,37 @@ def draw(
     is not the logits themselves."""
     raw_BV = logits_BV.float().log_softmax(-1)
     z_BV = logits_BV.float() if shaped_BV is None else shaped_BV
-    ids_B, logps_B = _drawn(z_BV, raw_BV if shaped_BV is None else None, uniforms_B, params)
-    raw_B = _at(raw_BV, ids_B)
-    if not params.top:
-        return Draw(ids_B, logps_B, raw_B)
-    top = raw_BV.topk(min(params.top, raw_BV.shape[-1]))
-    return Draw(ids_B, logps_B, raw_B, top.indices, top.values)
-
-
-def _drawn(
-    z_BV: Tensor, logps_BV: Tensor | None, uniforms_B: Tensor, params: StackedParams
-) -> tuple[Tensor, Tensor]:
-    """Ids, and their log-probabilities as sampled; `logps_BV` is log softmax(z) if known."""
     if params.all_greedy:
-        return z_BV.argmax(-1), torch.zeros_like(uniforms_B, dtype=torch.float32)
+        ids_B, logps_BV = z_BV.argmax(-1), raw_BV
+        logps_B = torch.zeros_like(uniforms_B, dtype=torch.float32)
+    else:
+        logps_BV = _tempered(z_BV, raw_BV if shaped_BV is None else None, params)
+        ids_B = invert(logps_BV, uniforms_B)
+        if params.any_greedy:
+            ids_B = torch.where(params.greedy_B, z_BV.argmax(-1), ids_B)
+        logps_B = _at(logps_BV, ids_B).masked_fill(params.greedy_B, 0.0)
+    return Draw(
+        ids_B,
+        logps_B,
+        _at(raw_BV, ids_B),
+        top=Likely.of(raw_BV, params.top) if params.top else None,
+        odds=_odds(logps_BV, ids_B, params) if params.odds else None,
+    )
+
+
+def _tempered(z_BV: Tensor, logps_BV: Tensor | None, params: StackedParams) -> Tensor:
+    """The distribution to draw from; `logps_BV` is log softmax(z) if known."""
     if params.any_tempered:
         logps_BV = (z_BV / params.temperature_B[:, None]).log_softmax(-1)
     elif logps_BV is None:
         logps_BV = z_BV.log_softmax(-1)
-    if params.any_cut:
-        logps_BV = cut(logps_BV, params).log_softmax(-1)
-    ids_B = invert(logps_BV, uniforms_B)
-    if params.any_greedy:
-        ids_B = torch.where(params.greedy_B, z_BV.argmax(-1), ids_B)
-    return ids_B, _at(logps_BV, ids_B).masked_fill(params.greedy_B, 0.0)
+    return cut(logps_BV, params).log_softmax(-1) if params.any_cut else logps_BV
+
+
+def _odds(logps_BV: Tensor, ids_B: Tensor, params: StackedParams) -> Likely:
+    """Of the distribution that was drawn from; greedy rows had one token to draw."""
+    chosen_BV = torch.full_like(logps_BV, -torch.inf).scatter(-1, ids_B[:, None], 0.0)
+    return Likely.of(torch.where(params.greedy_B[:, None], chosen_BV, logps_BV), params.odds)
 
 
 def cut(logps_BV: Tensor, params: StackedParams) -> Tensor:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from . import completions, errors, health, metrics, models, operations, rankings
+from . import completions, errors, health, metrics, models, odds, operations, rankings
 from .access import Access, BodyLimit, RequestIds
 from .deadlines import Deadlines
 from .serving import Serving
@@ -36,11 +36,12 @@ def create_app(settings: Settings) -> FastAPI:
             Middleware(BodyLimit),
             Middleware(Deadlines),
         ],
+        responses=errors.RESPONSES,
         docs_url=None,
         redoc_url=None,
     )
     app.state.serving = serving
     errors.install(app)
-    for part in (completions, models, rankings, operations, health, metrics):
+    for part in (completions, models, rankings, operations, odds, health, metrics):
         app.include_router(part.router)
     return app

@@ -116,6 +116,11 @@ class Sampled(Wire):
         return 1 if self.n is None else self.n
 
     @property
+    def conversation(self) -> str | None:
+        """The client's own name for the conversation that this is a turn of."""
+        return (self.metadata or {}).get("conversation_id")
+
+    @property
     def stops(self) -> tuple[str, ...]:
         return tuple(self.stop or ())
 

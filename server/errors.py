@@ -13,6 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -61,6 +62,42 @@ class ApiError(Exception):
             "code": self.code,
         }
         return {"error": detail}
+
+
+class ErrorDetail(BaseModel):
+    """OpenAI's account of what was wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(BaseModel):
+    """The body of every error."""
+
+    error: ErrorDetail
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorBody, "description": meaning}
+    for status, meaning in (
+        (400, "Something in the request is not possible."),
+        (401, "The key is missing or wrong."),
+        (403, "A page of another site asks."),
+        (404, "There is no such thing."),
+        (405, "The route does not take this method."),
+        (408, "The body did not come in time."),
+        (409, "The move is not possible from where things stand."),
+        (413, "The body is larger than 1 MiB."),
+        (415, "The body is not JSON."),
+        (422, "The Idempotency-Key was used for another body."),
+        (429, "This person is over their share; retry after the time that is said."),
+        (500, "The server made a mistake."),
+        (503, "Not now; retry after the time that is said."),
+    )
+}
+"""What any route may answer beside its own, for the OpenAPI document."""
 
 
 def refused(param: str, value: object, reason: str) -> ApiError:

@@ -8,80 +8,20 @@ nobody waits for.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NoReturn
 
 from feedback.records import CandidateRecord, GenerationRecord
-from policy.params import SamplingParams
 
+from .ask import Ask, Prompt
 from .errors import ApiError, refused, too_large, too_long
 from .jobs import Event, Fault, Job, Piece
 
 if TYPE_CHECKING:
     from .resident import Resident
     from .serving import Serving
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """What is to be answered: messages, as the model's chat template renders them, or a text or
-    token ids as they are."""
-
-    messages: tuple[tuple[str, str], ...] = ()
-    text: str | None = None
-    ids: tuple[int, ...] | None = None
-
-    @property
-    def param(self) -> str:
-        """The field that it came in."""
-        return "messages" if self.messages else "prompt"
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What a person asked for, every default filled in but the bound on the answer's tokens, which
-    `sampling` leaves open: it is `max_tokens`, or what there is room for. Each of the prompts is
-    answered `n` times. `prompt_logprobs`: score the prompts too, with so many likeliest tokens."""
-
-    id: str
-    model: str
-    prompts: tuple[Prompt, ...]
-    n: int
-    max_tokens: int | None
-    sampling: SamplingParams
-    stops: tuple[str, ...]
-    stop_ids: frozenset[int]
-    ignore_eos: bool
-    person: str
-    consented: bool
-    conversation_id: str
-    prompt_logprobs: int | None = None
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The sampling parameters but the seed, as they are kept with the record."""
-        sampling = asdict(self.sampling)
-        del sampling["seed"]
-        return {
-            "n": self.n,
-            **sampling,
-            "max_tokens": self.max_tokens,
-            "stop": list(self.stops),
-            "stop_token_ids": sorted(self.stop_ids),
-            "ignore_eos": self.ignore_eos,
-        }
-
-
-def derived_conversation(person: str, messages: tuple[tuple[str, str], ...]) -> str:
-    """One id for all turns of a conversation: from the person, the system's words and the person's
-    first."""
-    system = next((content for role, content in messages if role == "system"), "")
-    first = next((content for role, content in messages if role == "user"), "")
-    digest = hashlib.sha256("\x00".join((person, system, first)).encode())
-    return f"conv-{digest.hexdigest()[:24]}"
 
 
 class Mailbox:
@@ -101,6 +41,11 @@ class Mailbox:
         self._arrived.clear()
         events, self._events = self._events, []
         return events
+
+
+def raise_fault(fault: Fault) -> NoReturn:
+    """Raises the ApiError that tells of it."""
+    raise ApiError(503 if fault.passing else 500, fault.reason, code="engine_fault")
 
 
 @dataclass
@@ -237,7 +182,7 @@ class Generation:
         pieces = []
         for event in await self._mailbox.take():
             if isinstance(event, Fault):
-                raise ApiError(503 if event.passing else 500, event.reason, code="engine_fault")
+                raise_fault(event)
             self.choices[event.index].add(event)
             pieces.append(event)
         return pieces

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from policy.params import SamplingParams
-from policy.requests import Scores
+from policy.requests import Scores, Top
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class Job:
     """`n` answers to one prompt by one version, the first of them the request's choice `first`. An
     answer ends at a stop string, at one of `stop_ids`, and at the model's own end unless
     `ignore_eos`. `share`: whose prompts may reuse what was computed for each other's beginnings.
-    `prompt_logprobs`: also score the prompt, with so many likeliest tokens."""
+    `said`: what each answer begins with. `prompt_logprobs`: also score the prompt, with so many
+    likeliest tokens."""
 
     id: str
     version: str
@@ -28,6 +29,7 @@ class Job:
     first: int = 0
     share: str | None = None
     prompt_logprobs: int | None = None
+    said: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class Piece:
     now.
 
     `logp` is the token's log-probability as sampled, `raw_logp` that of the raw model, `top` the
-    likeliest tokens with theirs. `finish` is "stop" or "length" on an answer's last piece.
-    `scores`: the prompt's, on the first piece of its first answer, if they were asked for.
+    likeliest tokens with theirs, `odds` the likeliest as sampled. `finish` is "stop" or "length"
+    on an answer's last piece. `scores`: the prompt's, on the first piece of its first answer, if
+    they were asked for.
     """
 
     index: int
@@ -46,7 +49,8 @@ class Piece:
     logp: float
     raw_logp: float
     finish: str | None = None
-    top: tuple[tuple[int, float], ...] = ()
+    top: Top = ()
+    odds: Top = ()
     scores: Scores | None = None
 
 

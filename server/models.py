@@ -7,10 +7,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from .asked import DetokenizeRequest, TokenizeRequest
-from .completions import turns
+from .ask import Prompt, turns
+from .bodies import DetokenizeRequest, TokenizeRequest
 from .errors import ApiError, refused
-from .generation import Prompt
 from .serving import MODEL, Serving
 
 router = APIRouter()

@@ -18,7 +18,11 @@ router = APIRouter()
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=256)]
 
 
-@router.post("/v1/rankings", status_code=201)
+@router.post(
+    "/v1/rankings",
+    status_code=201,
+    responses={200: {"description": "The ranking that this Idempotency-Key already brought."}},
+)
 def rank(
     request: Request, body: RankingRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:

@@ -57,6 +57,14 @@ class Resident:
         with self._encoding:
             return tuple(self._chat.encode_text(text))
 
+    def texts(self, tokens: Sequence[int]) -> list[str]:
+        """Each token's part of the whole text: a character belongs to the token that completes it,
+        and what is left incomplete to the last one."""
+        detokenizer = self._chat.detokenizer()
+        texts = [detokenizer.push(token) for token in tokens]
+        texts[-1:] = [text + detokenizer.flush() for text in texts[-1:]]
+        return texts
+
     def text(self, tokens: Sequence[int]) -> str:
         """Tokens by themselves; bytes that are no whole character show as U+FFFD."""
         return self._chat.decode(tokens)

@@ -29,7 +29,7 @@ from .metrics import Metrics
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from .generation import Prompt
+    from .ask import Prompt
     from .residence import Residence
     from .resident import Resident
     from .worker import Worker

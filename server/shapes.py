@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from .asked import ChatRequest, Sampled
+from .bodies import ChatRequest, Sampled
 from .generation import Generation
 from .jobs import Piece
 

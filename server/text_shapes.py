@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .asked import TextRequest
+from .bodies import TextRequest
 from .generation import Choice, Generation
 from .jobs import Piece
 from .shapes import Chunks, head, rankloop, usage

@@ -183,7 +183,8 @@ class Worker(threading.Thread):
             self._end_answer(token.request_id, token.index)
         numbers = (token.logp, token.raw_logp)
         index = running.first + token.index
-        piece = Piece(index, token.id, text, *numbers, finish, token.top, token.scores)
+        likely = (token.top, token.odds)
+        piece = Piece(index, token.id, text, *numbers, finish, *likely, token.scores)
         return [(running.mailbox, piece)]
 
     def _end_answer(self, job_id: str, index: int) -> None:
@@ -205,6 +206,7 @@ class Worker(threading.Thread):
             stop_ids=stop_ids,
             share=job.share,
             prompt_logprobs=job.prompt_logprobs,
+            said=job.said,
         )
         hosted.engine.add(request)
         self._running[job.id] = Running(job, mailbox, hosted.chat)

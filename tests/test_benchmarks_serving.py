@@ -9,9 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import soak
-from benchmarks.serving import Row, as_markdown, slice_of
-from benchmarks.streams import Ask, Load, Timed, closed_loop, open_loop, percentile, prompt
+from benchmarks import soak, strain
+from benchmarks.exactness import measured
+from benchmarks.serving import slice_of
+from benchmarks.serving_report import Row, as_markdown, draw
+from benchmarks.streams import (
+    Ask,
+    Load,
+    Timed,
+    closed_loop,
+    open_loop,
+    percentile,
+    prompt,
+    together,
+)
+from policy.model import load
 from tests.server_running import Running, running, settings_for
 from tests.tiny_models import make_tiny
 
@@ -29,6 +41,11 @@ def test_streams_are_timed(server: Running) -> None:
     assert (len(load.answers), load.failed) == (4, 0)
     assert {answer.tokens for answer in load.answers} == {8}
     assert all(0 < answer.first <= answer.whole <= load.seconds for answer in load.answers)
+
+
+def test_answers_in_one_request_are_quicker(server: Running) -> None:
+    """A share of the time that they take one after another; how small is the benchmark's to say."""
+    assert 0 < together(server.url, "rankloop", 4, tokens=16, repeats=1) < 2
 
 
 def test_what_fails_is_counted(server: Running) -> None:
@@ -68,20 +85,24 @@ def test_a_trace_is_scaled_to_a_small_model(tmp_path: Path) -> None:
     assert (last.words, last.tokens, round(last.at, 6)) == (300, 4, 60.0)
 
 
-def test_the_table_gives_ratios() -> None:
-    """Ours to each side's."""
+def test_the_table_gives_ratios(tmp_path: Path) -> None:
+    """Ours to each side's, and ours to the bare pass: 300 of 400; and there is a picture."""
     rows = [
-        Row("1 streams", "rankloop", {"tokens/s": 300.0}),
-        Row("1 streams", "vllm", {"tokens/s": 200.0}),
+        Row("1 stream", "rankloop", {"tokens/s": 300.0}),
+        Row("1 stream", "vllm", {"tokens/s": 200.0}),
     ]
     zeros = dict.fromkeys(
         ("TTFT p50, ms", "TTFT p99, ms", "between tokens p50, ms", "between tokens p99, ms"), 0.0
     )
     filled = [
-        Row(row.load, row.side, {**row.figures, **zeros, "goodput": 1.0, "failed": 0.0})
+        Row(row.load, row.side, {**row.figures, **zeros, "goodput": 1.0, "failed": 0.0}, 400.0)
         for row in rows
     ]
-    assert as_markdown(filled, {"rankloop": 100.0}).splitlines()[3].endswith("| 1.50 |")
+    table = as_markdown(filled, {"rankloop": 100.0}, 0.4)
+    assert table.splitlines()[3].endswith("| 1.50 |")
+    assert "forward pass on one thread: 1 stream 75 %" in table
+    draw(filled, "both", tmp_path / "both.png")
+    assert (tmp_path / "both.png").stat().st_size > 10_000
 
 
 def test_a_short_soak_finds_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,3 +113,21 @@ def test_a_short_soak_finds_nothing(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (found["requests"], found["failed"], found["mismatches"]) == (80, 0, 0)
     assert found["swaps"] == 4
     assert len(found["answers_by_version"]) >= 2
+
+
+def test_a_short_strain_is_borne(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Four times the capacity for two seconds, then ten clients that leave: nothing but answers and
+    503, and nothing is left running."""
+    model = make_tiny(tmp_path / "model", max_position_embeddings=2048)
+    strain.main(seconds=2, times=4, leavers=10, model=str(model))
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["others"] == {}
+    assert found["answered"] > 0
+    assert set(found["gauges"].values()) == {0.0}
+
+
+def test_answers_in_company_are_compared(tmp_path: Path) -> None:
+    """In float32 none of eight differs, and the plain pass agrees."""
+    found = measured(load(make_tiny(tmp_path)), prompts=8, tokens=12)
+    assert found["differ"] == {"8": 0.0, "32": 0.0}
+    assert found["logp_gap"] < 1e-5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -360,6 +361,25 @@ def test_prompts_are_scored(llama: PreTrainedModel) -> None:
         assert scores.logps == pytest.approx(expected, abs=1e-5)
         assert [top[0][0] for top in scores.tops] == logps[:-1].argmax(-1).tolist()
         assert {len(top) for top in scores.tops} == {2}
+
+
+def test_a_step_can_be_done_again(llama: PreTrainedModel) -> None:
+    """An answer begun with its own first tokens goes on as it did, penalties and all, and the odds
+    of the next one hold its log-probability; in parts or whole."""
+    wishes = SamplingParams(
+        temperature=0.7, top_k=30, repetition_penalty=1.3, presence_penalty=0.4, max_tokens=20
+    )
+    ids = prompt(30)
+    [first] = generate(Engine(llama), [Request("a", ids, wishes)])["a"]
+    for place in (0, 1, 13):
+        again = replace(wishes, max_tokens=place + 1, odds=30)
+        engine = Engine(llama, prefill=16 if place == 13 else 256)
+        engine.add(Request("b", ids, again, said=first.tokens[:place]))
+        [token] = run(engine)
+        assert (token.id, token.finish) == (first.tokens[place], "length")
+        assert token.logp == pytest.approx(first.logps[place], abs=1e-5)
+        assert dict(token.odds)[token.id] == pytest.approx(token.logp, abs=1e-6)
+        assert sum(math.exp(logp) for _, logp in token.odds) == pytest.approx(1, abs=1e-5)
 
 
 def test_positions_are_bounded(llama: PreTrainedModel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -82,9 +83,26 @@ def test_min_p_is_measured_by_the_likeliest(min_p: float, kept: int) -> None:
 def test_likeliest_tokens_are_the_raw_models() -> None:
     """Two were asked for: .5 and .3, whatever the temperature."""
     asked = stack([SamplingParams(temperature=0.1, top_logprobs=2)], torch.device("cpu"))
-    (top,) = draw(LOGITS[None], torch.zeros(1, dtype=torch.float64), asked).tops()
+    top = draw(LOGITS[None], torch.zeros(1, dtype=torch.float64), asked).rows()[0][3]
     assert [id for id, _ in top] == [0, 1]
     assert [math.exp(logp) for _, logp in top] == pytest.approx([0.5, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        (SamplingParams(), [0.5, 0.3, 0.2]),
+        (SamplingParams(temperature=0.5), [0.25 / 0.38, 0.09 / 0.38, 0.04 / 0.38]),
+        (SamplingParams(top_k=2), [0.625, 0.375]),
+        (SamplingParams(temperature=0.0), [1.0]),
+    ],
+)
+def test_odds_are_of_what_was_drawn_from(params: SamplingParams, expected: list[float]) -> None:
+    """At half the temperature probabilities are squared and made to sum to 1; what was cut, or not
+    the greedy choice, could not be drawn at all."""
+    asked = stack([replace(params, odds=3)], torch.device("cpu"))
+    odds = draw(LOGITS[None], torch.zeros(1, dtype=torch.float64), asked).rows()[0][4]
+    assert [math.exp(logp) for _, logp in odds] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

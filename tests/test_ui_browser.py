@@ -121,6 +121,23 @@ def test_an_answer_names_the_version_that_gave_it(page: Page) -> None:
     expect(page.locator(".rl-model .rl-text")).not_to_be_empty()
 
 
+def test_a_click_on_a_word_shows_what_it_was_drawn_from(page: Page) -> None:
+    """The clicked word in bold among others, with bars; closing leaves the answer alone."""
+    ask(page, "What is the opposite of hot?", answers=1)
+    text = page.locator(".rl-model .rl-text[data-words]")
+    expect(text).not_to_be_empty()
+    text.click(position={"x": 8, "y": 10})
+    panel = page.locator(".rl-odds")
+    expect(panel.locator(".rl-drawn")).to_have_count(1)
+    first = panel.locator(".rl-lead b").inner_text().replace("\N{OPEN BOX}", " ").strip()
+    assert text.inner_text().startswith(first)
+    assert panel.locator(".rl-odd").count() >= 10
+    picture(page, "odds")
+    panel.get_by_role("button", name="Close").click()
+    expect(panel).to_have_count(0)
+    expect(text).not_to_be_empty()
+
+
 def test_four_answers_take_five_keys(page: Page, product: Product) -> None:
     """Digits rank, Enter submits: B and C tie for best, so B goes on."""
     before = product.api.get("/v1/learner")["waiting"]["rankings"]

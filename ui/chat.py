@@ -16,6 +16,7 @@ from ui.chat_parts import Parts
 from ui.client import ApiError, Client
 from ui.memory import Asked, Comparison, Conversation, Seen
 from ui.news import news, retell
+from ui.odds import odds
 from ui.ranker import best, dense, shown
 from ui.streams import Answers
 from ui.transcript import transcript
@@ -72,10 +73,12 @@ class Chat:
         person: str | None,
         event: gr.EventData,
     ) -> AsyncIterator[Update]:
-        """A button inside the transcript: an example, `Try again` or `Edit`."""
+        """A button inside the transcript: an example, `Try again` or `Edit`; or a word of it."""
         conversation = Conversation.recall(stored)
         action = event._data["action"]
-        if action == "ask":
+        if action in ("word", "close-odds"):
+            yield await self._look_at(conversation, event._data)
+        elif action == "ask":
             async for update in self.send(event._data["id"], stored, count, temperature, person):
                 yield update
         elif action == "edit":
@@ -87,6 +90,17 @@ class Chat:
         elif conversation.unanswered:
             async for update in self._answer(conversation, count, temperature, person):
                 yield update
+
+    async def _look_at(self, conversation: Conversation, event: dict[str, Any]) -> Update:
+        """What a word was drawn from, below its answer; nothing while answers are being written."""
+        parts = self._parts
+        if conversation.id in self._running:
+            return {parts.transcript: gr.skip()}
+        below = None
+        if event["action"] == "word":
+            candidate = str(event["id"])
+            below = (candidate, await odds(self._client, candidate, int(event["at"])))
+        return {parts.transcript: transcript(conversation, odds=below)}
 
     async def _answer(
         self, conversation: Conversation, count: int, temperature: float, person: str | None

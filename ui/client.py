@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from ui.wire import Chunk, Learner, MetricPoint, Ranked, Round, Version, Wire
+from ui.wire import Chunk, Learner, MetricPoint, Ranked, Round, Version, Wire, Word
 
 W = TypeVar("W", bound=Wire)
 
@@ -120,6 +120,15 @@ class Client:
         body |= _by(person)
         headers = {"Idempotency-Key": key}
         return Ranked.model_validate(await self._call("POST", "/v1/rankings", body, headers))
+
+    async def words(self, candidate: str) -> list[Word]:
+        """An answer's tokens."""
+        return _list(Word, await self._call("GET", f"/v1/candidates/{candidate}/tokens"))
+
+    async def word(self, candidate: str, place: int) -> Word:
+        """One of them, with what it was drawn from."""
+        path = f"/v1/candidates/{candidate}/tokens/{place}"
+        return Word.model_validate(await self._call("GET", path))
 
     async def learner(self) -> Learner:
         return Learner.model_validate(await self._call("GET", "/v1/learner"))

@@ -19,16 +19,19 @@ def transcript(
     welcome: str = "",
     streaming: Answer | None = None,
     busy: bool = False,
+    odds: tuple[str, Node] | None = None,
     note: str | None = None,
     wrong: bool = False,
 ) -> list[Node]:
-    """The conversation as a log; `streaming` is an answer in the making.
+    """The conversation as a log; `streaming` is an answer in the making, `odds` what stands below
+    the answer of that candidate.
 
     `note` says why the last message has no answer, `wrong` whether something went wrong.
     """
     if not conversation.turns:
         return fragment(_welcome(welcome))
-    bubbles = [_bubble(turn) for turn in conversation.turns]
+    below = dict([odds]) if odds else {}
+    bubbles = [_bubble(turn, below.get(turn.candidate or "")) for turn in conversation.turns]
     if streaming is not None:
         bubbles.append(_growing(streaming))
     elif conversation.unanswered and not busy:
@@ -63,16 +66,25 @@ def _welcome(text: str) -> Node:
     )
 
 
-def _bubble(turn: Turn) -> Node:
+def _bubble(turn: Turn, odds: Node | None) -> Node:
     if turn.role == "user":
         return node("li", "rl-turn rl-user", _spoken("You"), node("div", "rl-text", turn.text))
     return node(
         "li",
         "rl-turn rl-model",
         _spoken("Model"),
-        node("div", "rl-text", turn.text),
+        _answered(turn),
         node("div", "rl-foot", _badge(turn.version), *_marks(turn)),
+        odds,
     )
+
+
+def _answered(turn: Turn) -> Node:
+    """An answer on record says what its words were drawn from."""
+    if turn.candidate is None or turn.stopped:
+        return node("div", "rl-text", turn.text)
+    hint = "Click a word to see what it was drawn from"
+    return node("div", "rl-text", turn.text, data_words=turn.candidate, title=hint)
 
 
 def _marks(turn: Turn) -> list[Node]:

@@ -16,6 +16,24 @@ class Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Odd(Wire):
+    """A token that could have been drawn."""
+
+    token: int
+    text: str
+    logprob: float
+
+
+class Word(Wire):
+    """One token of an answer: `logprob` is as it was drawn; `odds` the likeliest in its place."""
+
+    place: int
+    token: int
+    text: str
+    logprob: float
+    odds: list[Odd] = []
+
+
 class Waiting(Wire):
     """Rankings that no round has learned from yet."""
 
