@@ -1,11 +1,13 @@
 # make up [MODEL=hub-id-or-folder]   start server, learner and UI
 # make test                          everything the tests need, and the tests
+# make clients                       the programs that the tests try as clients, in an environment of their own
 # make check                         formatting, lint, types, import arrows
 # make bench                         does the loop learn? (PREFERENCE=, RANKINGS=, SEED=)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CLIENTS := .clients
 MODEL ?=
 PREFERENCE ?= benchmarks/preferences.py:asks_back
 RANKINGS ?= 200
@@ -16,14 +18,16 @@ SEED ?= 0
 TORCH := torch==2.13.0
 TORCH_INDEX ?=
 
-.PHONY: up test check bench
+.PHONY: up test clients check bench
 
 up: $(VENV)/.installed
 	@$(BIN)/rankloop up $(if $(MODEL),--model $(MODEL))
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-dev clients
 	@$(MAKE) --no-print-directory chromium
 	$(BIN)/python -m pytest
+
+clients: $(CLIENTS)/.installed
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -37,9 +41,7 @@ bench: $(VENV)/.installed-dev
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Rankloop needs Python 3.11 or newer; make PYTHON=/path/to/python3.11 up"; exit 1; }
-	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
-	  $(PYTHON) -m venv --without-pip --clear $(VENV) \
-	  && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+	@$(call environment,$(VENV))
 	@echo "installing (a few minutes the first time)"
 	@if command -v nvidia-smi >/dev/null; then $(BIN)/pip install --quiet $(TORCH); else \
 	  $(BIN)/pip install --quiet "$(TORCH)+cpu" 2>/dev/null \
@@ -49,6 +51,32 @@ $(VENV)/.installed: pyproject.toml
 	@$(BIN)/python -c 'import fastapi, gradio, sqlmodel, torch, transformers.modeling_utils'
 	@touch $@
 
+# A fresh one with pip in it, where Debian has split pip from venv too.
+define environment
+test -x $(1)/bin/pip || $(PYTHON) -m venv $(1) || { \
+  $(PYTHON) -m venv --without-pip --clear $(1) \
+  && $(PYTHON) -m pip --python $(1)/bin/python install --quiet pip; }
+endef
+
+define debian
+if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+  echo "installing $(1) for the tests"; \
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends $(1) >/dev/null; \
+else \
+  echo "the tests need $(1): sudo apt-get install $(1)"; exit 1; \
+fi
+endef
+
+$(CLIENTS)/.installed: tests/clients/requirements.txt tests/clients/package.json
+	@command -v npm >/dev/null || { $(call debian,nodejs npm); }
+	@$(call environment,$(CLIENTS))
+	@echo "installing clients for the tests"
+	@$(CLIENTS)/bin/pip install --quiet --requirement tests/clients/requirements.txt
+	@cp tests/clients/package.json $(CLIENTS)/
+	@npm install --prefix $(CLIENTS) --silent --no-audit --no-fund --no-package-lock
+	@touch $@
+
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
@@ -56,11 +84,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 .PHONY: chromium
 chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
-	  || command -v google-chrome >/dev/null || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "installing chromium for the browser test"; \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	      apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
-	  else \
-	    echo "the browser test needs chromium: sudo apt-get install chromium"; exit 1; \
-	  fi; }
+	  || command -v google-chrome >/dev/null || { $(call debian,chromium); }

@@ -63,14 +63,14 @@ def main(
         bare[name] = tokens_per_second(model, dtype, count)
     if trace is not None:
         asks = slice_of(trace)
-        loads["trace"] = lambda side: open_loop(side.url, side.model, asks)
+        loads["trace"] = lambda side: open_loop(side.target, asks)
     with running(model, dtype, out / "servers", others) as sides:
         rows = [
             Row(name, side, figures, bare.get(name))
             for name, load in loads.items()
             for side, figures in compared(name, load, sides, repeats).items()
         ]
-        share = together(sides[0].url, sides[0].model, 4, tokens, repeats)
+        share = together(sides[0].target, 4, tokens, repeats)
         memory = {side.name: side.peak_mib for side in sides}
     table = as_markdown(rows, memory, share)
     (out / "serving.md").write_text(table)
@@ -81,7 +81,7 @@ def main(
 
 
 def streaming(streams: int, each: int, tokens: int, side: Side) -> Load:
-    return closed_loop(side.url, side.model, streams, each, tokens)
+    return closed_loop(side.target, streams, each, tokens)
 
 
 def compared(

@@ -40,7 +40,7 @@ def main(folder: Annotated[Path, typer.Argument(help="Where the model goes.")]) 
         dtype="bfloat16",
     )
     torch.manual_seed(0)
-    net = LlamaForCausalLM._from_config(config, dtype=torch.bfloat16)
+    net = LlamaForCausalLM(config).bfloat16()
     net.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     typer.echo(f"{folder}: {len(tokenizer)} tokens")

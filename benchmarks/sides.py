@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -9,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from benchmarks.product import free_ports
+from benchmarks.streams import Exactly, Target, without_an_end
 
 START_SECONDS = 300
 
@@ -22,8 +25,7 @@ class Side:
     """A running server."""
 
     name: str
-    url: str
-    model: str
+    target: Target
     process: subprocess.Popen[bytes]
 
     @property
@@ -50,7 +52,13 @@ def transformers(python: Path, model: Path, dtype: str, port: int) -> list[str]:
 def vllm(python: Path, model: Path, dtype: str, port: int) -> list[str]:
     command = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
     command += ["--dtype", dtype, "--port", str(port), "--max-model-len", "2048"]
-    return [*command, "--served-model-name", "bench", "--disable-log-requests"]
+    return [*command, "--served-model-name", "bench"]
+
+
+def by_configuration(tokens: int) -> dict[str, Any]:
+    """An answer of exactly so many tokens, as `transformers serve` knows it: no token ends it."""
+    drawn = {"do_sample": True, "max_new_tokens": tokens, "eos_token_id": -1}
+    return {"generation_config": json.dumps(drawn)}
 
 
 @contextmanager
@@ -66,19 +74,21 @@ def running(
         known_as = {"transformers": str(model), "vllm": "bench"}[name]
         commands[name] = (start(others[name], model, dtype, port), known_as)
     with ExitStack() as stack:
-        sides = [
-            stack.enter_context(_started(name, command, known_as, port, folder / f"{name}.log"))
-            for (name, (command, known_as)), port in zip(commands.items(), ports, strict=True)
-        ]
+        sides = []
+        for (name, (command, known_as)), port in zip(commands.items(), ports, strict=True):
+            exactly: Exactly = by_configuration if name == "transformers" else without_an_end
+            target = Target(f"http://127.0.0.1:{port}", known_as, exactly)
+            side = _started(name, command, target, folder / f"{name}.log")
+            sides.append(stack.enter_context(side))
         yield sides
 
 
 @contextmanager
-def _started(name: str, command: Sequence[str], model: str, port: int, log: Path) -> Iterator[Side]:
+def _started(name: str, command: Sequence[str], target: Target, log: Path) -> Iterator[Side]:
     """Waits until it answers; stops it in the end. Raises RuntimeError with the log's end."""
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-    side = Side(name, f"http://127.0.0.1:{port}", model, process)
+    side = Side(name, target, process)
     try:
         _wait(side, log)
         yield side
@@ -94,12 +104,12 @@ def _wait(side: Side, log: Path) -> None:
     """Until a short answer came: what is compiled or loaded at the first request is then done."""
     until = time.monotonic() + START_SECONDS
     messages = [{"role": "user", "content": "Hello!"}]
-    body = {"model": side.model, "messages": messages, "max_tokens": 4}
+    body = {"model": side.target.model, "messages": messages, "max_tokens": 4}
     while True:
         if side.process.poll() is not None or time.monotonic() > until:
             raise RuntimeError(f"{side.name} did not come up:\n{log.read_text()[-3000:]}")
         try:
-            url = f"{side.url}/v1/chat/completions"
+            url = f"{side.target.url}/v1/chat/completions"
             if httpx.post(url, json=body, timeout=120, trust_env=False).is_success:
                 return
         except httpx.TransportError:

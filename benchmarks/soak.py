@@ -139,9 +139,11 @@ async def _run(side: Side, plan: Plan) -> Run:
     run, numbers = Run(), iter(range(plan.requests))
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(
-        base_url=side.url, timeout=60, limits=limits, trust_env=False
+        base_url=side.target.url, timeout=60, limits=limits, trust_env=False
     ) as client:
-        streams = [_stream(client, side.model, numbers, plan, run) for _ in range(plan.streams)]
+        streams = [
+            _stream(client, side.target.model, numbers, plan, run) for _ in range(plan.streams)
+        ]
         await asyncio.gather(*streams)
     return run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import Any
@@ -25,6 +25,28 @@ WORDS = (
     "stone",
     "bread",
 )
+
+
+Exactly = Callable[[int], dict[str, Any]]
+"""Fields by which a request says that its answer is to have exactly so many tokens."""
+
+
+def without_an_end(tokens: int) -> dict[str, Any]:
+    """As vLLM and Rankloop know it."""
+    return {
+        "min_tokens": tokens,
+        "ignore_eos": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server, and what it calls its model."""
+
+    url: str
+    model: str
+    exactly: Exactly = without_an_end
 
 
 @dataclass(frozen=True)
@@ -83,23 +105,24 @@ def percentile(values: Sequence[float], percent: int) -> float:
     return quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
-def closed_loop(url: str, model: str, streams: int, each: int, tokens: int) -> Load:
+def closed_loop(target: Target, streams: int, each: int, tokens: int) -> Load:
     """So many streams, each asking `each` times, one after another."""
-    return asyncio.run(_closed_loop(url, model, streams, each, Ask(20, tokens)))
+    return asyncio.run(_closed_loop(target, streams, each, Ask(20, tokens)))
 
 
-def open_loop(url: str, model: str, asks: Sequence[Ask]) -> Load:
+def open_loop(target: Target, asks: Sequence[Ask]) -> Load:
     """Requests at their own times, whether earlier ones are over or not."""
-    return asyncio.run(_open_loop(url, model, asks))
+    return asyncio.run(_open_loop(target, asks))
 
 
-def together(url: str, model: str, n: int, tokens: int, repeats: int) -> float:
+def together(target: Target, n: int, tokens: int, repeats: int) -> float:
     """The time of `n` answers in one request, as a share of that of `n` requests one after another;
     the median of the repeats, by turns."""
     shares = []
-    with httpx.Client(base_url=url, timeout=600, trust_env=False) as client:
+    with httpx.Client(base_url=target.url, timeout=600, trust_env=False) as client:
         for number in range(repeats):
-            body = {**_body(model, Ask(20, tokens), number), "stream": False}
+            body = {**_body(target, Ask(20, tokens), number), "stream": False}
+            del body["stream_options"]
             took = []
             for asked in ([{**body, "n": n}], [{**body, "seed": i} for i in range(n)]):
                 began = time.perf_counter()
@@ -110,22 +133,22 @@ def together(url: str, model: str, n: int, tokens: int, repeats: int) -> float:
     return median(shares)
 
 
-async def _closed_loop(url: str, model: str, streams: int, each: int, ask: Ask) -> Load:
+async def _closed_loop(target: Target, streams: int, each: int, ask: Ask) -> Load:
     async def stream(client: httpx.AsyncClient, number: int) -> list[Timed | None]:
-        return [await _answer(client, model, ask, number * each + i) for i in range(each)]
+        return [await _answer(client, target, ask, number * each + i) for i in range(each)]
 
-    async with _client(url) as client:
+    async with _client(target.url) as client:
         began = time.perf_counter()
         rows = await asyncio.gather(*(stream(client, number) for number in range(streams)))
         return _load([answer for row in rows for answer in row], time.perf_counter() - began)
 
 
-async def _open_loop(url: str, model: str, asks: Sequence[Ask]) -> Load:
+async def _open_loop(target: Target, asks: Sequence[Ask]) -> Load:
     async def later(client: httpx.AsyncClient, number: int, ask: Ask) -> Timed | None:
         await asyncio.sleep(ask.at)
-        return await _answer(client, model, ask, number)
+        return await _answer(client, target, ask, number)
 
-    async with _client(url) as client:
+    async with _client(target.url) as client:
         began = time.perf_counter()
         answers = await asyncio.gather(*(later(client, i, ask) for i, ask in enumerate(asks)))
         return _load(answers, time.perf_counter() - began)
@@ -141,9 +164,9 @@ def _load(answers: Sequence[Timed | None], seconds: float) -> Load:
     return Load(good, seconds, len(answers) - len(good))
 
 
-async def _answer(client: httpx.AsyncClient, model: str, ask: Ask, number: int) -> Timed | None:
+async def _answer(client: httpx.AsyncClient, target: Target, ask: Ask, number: int) -> Timed | None:
     """One streamed answer; None if it failed."""
-    body = {**_body(model, ask, number), "stream_options": {"include_usage": True}}
+    body = _body(target, ask, number)
     began = last = time.perf_counter()
     timed: Timed | None = None
     try:
@@ -165,15 +188,14 @@ async def _answer(client: httpx.AsyncClient, model: str, ask: Ask, number: int) 
     return timed if timed and timed.tokens == ask.tokens else None
 
 
-def _body(model: str, ask: Ask, number: int) -> dict[str, Any]:
+def _body(target: Target, ask: Ask, number: int) -> dict[str, Any]:
     return {
-        "model": model,
+        "model": target.model,
         "messages": [{"role": "user", "content": prompt(ask.words, number)}],
         "max_tokens": ask.tokens,
-        "min_tokens": ask.tokens,
-        "ignore_eos": True,
         "temperature": 1.0,
         "stream": True,
+        **target.exactly(ask.tokens),
     }
 
 

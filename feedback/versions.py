@@ -168,12 +168,15 @@ def rollback(session: Session, *, actor: str, reason: str) -> Live:
 
 
 def reject(session: Session, id: str, *, actor: str, reason: str) -> None:
-    """Take the version out of the running; the live one is rolled back instead."""
+    """Take the version out of the running; the live one is rolled back instead. What the gate had
+    rejected is so once more: then no round goes on from it."""
     row = get(session, id)
     if row.state == "live":
         message = f"{id} is live: roll back, or promote another first"
         raise IllegalMove(message, param="version", value=id)
-    if row.state != "rejected":
+    if row.state == "rejected":
+        _log(session, row, row.state, row.state, actor, reason)
+    else:
         move(session, row, "rejected", actor=actor, reason=reason)
 
 

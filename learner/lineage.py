@@ -7,39 +7,38 @@ be thrown away and have to be gained again. To serve, a version must still win a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from feedback.records import RoundInfo, VersionInfo
 from feedback.store import Store
 
+RECENT = 2
+"""Rounds for which a start is good: one from which two did not lead leads nowhere."""
+
 
 def start_of(store: Store, live: str) -> str:
-    """The last version that leads over the live one and was made from it; else the live one."""
+    """The version of one of the last two rounds that leads over the live one and was made from it;
+    else the live one."""
     versions = {version.id: version for version in store.versions()}
-    leading = {id: versions[id] for id in _leading(store.rounds()) if id in versions}
-    return next((id for id in leading if _descends(leading[id], live, leading)), live)
-
-
-def _leading(rounds: Sequence[RoundInfo]) -> list[str]:
-    """Versions that passed all checks but the duel, and were ahead in it; newest first."""
-    return [
-        info.version_id
-        for info in rounds
-        if info.outcome == "rejected" and info.version_id is not None and _led(info)
-    ]
+    over = [info for info in store.rounds() if info.decided_at is not None]
+    leading = {info.version_id: versions.get(info.version_id or "") for info in over if _led(info)}
+    for info in over[:RECENT]:
+        if _descends(leading.get(info.version_id), live, leading):
+            return info.version_id or live
+    return live
 
 
 def _led(info: RoundInfo) -> bool:
+    """Whether its version passed all checks but the duel, and was ahead in it."""
     lost = [reason for reason in info.reasons if not reason.passed]
     return [reason.check for reason in lost] == ["win_rate"] and (lost[0].value or 0.0) > 0.5
 
 
-def _descends(version: VersionInfo, live: str, leading: Mapping[str, VersionInfo]) -> bool:
+def _descends(
+    version: VersionInfo | None, live: str, leading: Mapping[str | None, VersionInfo | None]
+) -> bool:
     """Whether it was made from the live version, by way of nothing but others that led. One that
-    people have let serve since, or that has, is history and no start."""
-    if version.state != "rejected" or any(event.to_state == "live" for event in version.events):
+    people have let serve or have rejected themselves is no start."""
+    if version is None or [event.to_state for event in version.events] != ["trained", "rejected"]:
         return False
-    if version.parent == live:
-        return True
-    parent = leading.get(version.parent or "")
-    return parent is not None and _descends(parent, live, leading)
+    return version.parent == live or _descends(leading.get(version.parent), live, leading)

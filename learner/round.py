@@ -22,7 +22,8 @@ from learner.ppo import PPO
 from learner.progress import Progress
 from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
 from learner.settings import LearnerSettings
-from policy.versions import Versions
+from policy.model import Model
+from policy.versions import CorruptVersion, UnknownVersion, Versions
 
 WATCH_SHARE = 0.6
 """Of the gate's regression drop: PPO's own watch is stricter than the gate, on more prompts."""
@@ -107,11 +108,20 @@ class Round:
         use_threads(self.settings.cpu_threads if device == "cpu" else 1)
         self.live: Live = self.store.live()
         self.base = self.versions.load("v0", device=device)
-        self.start = start_of(self.store, self.live.version)
-        self.policy = self.versions.load(self.start, device=device)
+        self.start, self.policy = self._start(device)
         self.progress.stage("reference samples")
         self.material = self._material()
         return None
+
+    def _start(self, device: str) -> tuple[str, Model]:
+        """The version to go on from, or the live one where its folder is no longer whole."""
+        id = start_of(self.store, self.live.version)
+        try:
+            return id, self.versions.load(id, device=device)
+        except (UnknownVersion, CorruptVersion):
+            if id == self.live.version:
+                raise
+        return self.live.version, self.versions.load(self.live.version, device=device)
 
     def _material(self) -> Material:
         logged = self.store.logged_prompts(1024)

@@ -51,10 +51,9 @@ class TooLarge(ValueError):
 class Request:
     """`n` answers to one prompt. `stop_ids` end an answer; row `index` draws from (seed, index).
 
-    `said`: tokens that each answer begins with, as if they had been drawn; the next one is then
-    drawn as it was the first time. Prompts of the same `share` may reuse what was computed for a
-    beginning that they have in common. `prompt_logprobs`: also score the prompt, with so many
-    likeliest tokens.
+    `said`: tokens that each answer begins with, as if they had been drawn. Prompts of the same
+    `share` may reuse what was computed for a beginning that they have in common.
+    `prompt_logprobs`: also score the prompt, with so many likeliest tokens.
     """
 
     id: str

@@ -130,15 +130,20 @@ class RequestIds:
         await self.app(scope, receive, with_id)
 
 
-class BodyLimit:
-    """Refuses a body above 1 MiB: by its announced length, else as soon as so much has come."""
+class Bodies:
+    """Refuses a body that does not say it is JSON, and one above 1 MiB: by its announced length,
+    else as soon as so much has come."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if announced_length(scope) > MAX_BODY:
-            await response_to(as_api_error(HTTPException(413)))(scope, receive, send)
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        refusal = refused_body(Headers(scope=scope))
+        if refusal is not None:
+            await response_to(as_api_error(refusal))(scope, receive, send)
             return
         read = 0
 
@@ -153,8 +158,13 @@ class BodyLimit:
         await self.app(scope, counted, send)
 
 
-def announced_length(scope: Scope) -> int:
-    if scope["type"] != "http":
-        return 0
-    length = Headers(scope=scope).get("content-length", "")
-    return int(length) if length.isdecimal() else 0
+def refused_body(headers: Headers) -> HTTPException | None:
+    """What its headers alone say against a body."""
+    length = headers.get("content-length", "0")
+    if int(length if length.isdecimal() else 0) > MAX_BODY:
+        return HTTPException(413)
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    has_body = length != "0" or "transfer-encoding" in headers
+    if has_body and kind != "application/json" and not kind.endswith("+json"):
+        return HTTPException(415, kind)
+    return None

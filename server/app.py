@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from . import completions, errors, health, metrics, models, odds, operations, rankings
-from .access import Access, BodyLimit, RequestIds
+from .access import Access, Bodies, RequestIds
 from .deadlines import Deadlines
 from .serving import Serving
 from .settings import Settings
@@ -33,15 +35,27 @@ def create_app(settings: Settings) -> FastAPI:
             Middleware(RequestIds),
             Middleware(metrics.CountRequests, metrics=serving.metrics),
             Middleware(Access, key=serving.key),
-            Middleware(BodyLimit),
+            Middleware(Bodies),
             Middleware(Deadlines),
         ],
-        responses=errors.RESPONSES,
+        responses=errors.documented(*errors.ANYWHERE),
         docs_url=None,
         redoc_url=None,
     )
     app.state.serving = serving
+    app.openapi = partial(document, app)  # type: ignore[method-assign]
     errors.install(app)
     for part in (completions, models, rankings, operations, odds, health, metrics):
         app.include_router(part.router)
     return app
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, less the framework's own 422: here an impossible request is a 400."""
+    if app.openapi_schema is None:
+        whole = FastAPI.openapi(app)
+        for path in whole["paths"].values():
+            for operation in path.values():
+                if "HTTPValidationError" in str(operation["responses"].get("422")):
+                    del operation["responses"]["422"]
+    return app.openapi_schema or {}

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from . import access, ask
 from .bodies import ChatRequest, TextRequest
+from .errors import documented
 from .generation import Generation
 from .leaving import ClientGone, unless_gone
 from .serving import Serving
@@ -20,7 +21,7 @@ from .text_shapes import TextChunks, text_completion
 router = APIRouter()
 
 
-@router.post("/v1/chat/completions")
+@router.post("/v1/chat/completions", responses=documented(404, 429))
 async def chat(request: Request, body: ChatRequest) -> Response:
     """Answers a conversation, `n` times."""
     serving: Serving = request.app.state.serving
@@ -32,7 +33,7 @@ async def chat(request: Request, body: ChatRequest) -> Response:
     return await answered(request, generation, lambda: completion(generation, body))
 
 
-@router.post("/v1/completions")
+@router.post("/v1/completions", responses=documented(404, 429))
 async def text(request: Request, body: TextRequest) -> Response:
     """Continues a text or token ids as they are, no chat template applied; nothing is learned from
     it."""

@@ -79,25 +79,27 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorBody, "description": meaning}
-    for status, meaning in (
-        (400, "Something in the request is not possible."),
-        (401, "The key is missing or wrong."),
-        (403, "A page of another site asks."),
-        (404, "There is no such thing."),
-        (405, "The route does not take this method."),
-        (408, "The body did not come in time."),
-        (409, "The move is not possible from where things stand."),
-        (413, "The body is larger than 1 MiB."),
-        (415, "The body is not JSON."),
-        (422, "The Idempotency-Key was used for another body."),
-        (429, "This person is over their share; retry after the time that is said."),
-        (500, "The server made a mistake."),
-        (503, "Not now; retry after the time that is said."),
-    )
+MEANINGS = {
+    400: "Something in the request is not possible.",
+    401: "The key is missing or wrong.",
+    403: "Without a key only this machine is answered.",
+    404: "There is no such thing.",
+    408: "The body did not come in time.",
+    409: "The move is not possible from where things stand.",
+    413: "The body is larger than 1 MiB.",
+    415: "The body is not JSON.",
+    422: "The Idempotency-Key was used for another body.",
+    429: "This person is over their share; retry after the time that is said.",
+    500: "The server made a mistake.",
+    503: "Not now; retry after the time that is said.",
 }
-"""What any route may answer beside its own, for the OpenAPI document."""
+ANYWHERE = (400, 401, 403, 408, 413, 415, 500, 503)
+"""What any route may answer; a body is looked at before the route is."""
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """These errors as a route's `responses` in the OpenAPI document."""
+    return {status: {"model": ErrorBody, "description": MEANINGS[status]} for status in statuses}
 
 
 def refused(param: str, value: object, reason: str) -> ApiError:
@@ -179,6 +181,12 @@ def of_http(error: HTTPException) -> ApiError:
     if error.status_code == 413:
         message = "The body of your request is larger than 1 MiB."
         return ApiError(413, message, code="request_too_large")
+    if error.status_code == 415:
+        message = (
+            f"Invalid Content-Type header ({shown(error.detail)}), expected application/json. "
+            "(With curl: -H 'Content-Type: application/json')"
+        )
+        return ApiError(415, message, code="unsupported_media_type")
     if error.status_code == 405:
         return ApiError(405, "This route does not take this method.", code="method_not_allowed")
     if error.status_code == 404:

@@ -43,6 +43,15 @@ class Mailbox:
         return events
 
 
+async def first_events(mailbox: Mailbox, wait_s: float) -> list[Event]:
+    """What comes first; raises ApiError if it is too long in coming."""
+    try:
+        return await asyncio.wait_for(mailbox.take(), wait_s)
+    except TimeoutError:
+        message = f"No answer was begun within {wait_s:g} s. Please retry shortly."
+        raise ApiError(503, message, code="server_overloaded", retry_after_s=5) from None
+
+
 def raise_fault(fault: Fault) -> NoReturn:
     """Raises the ApiError that tells of it."""
     raise ApiError(503 if fault.passing else 500, fault.reason, code="engine_fault")
@@ -115,17 +124,9 @@ class Generation:
         self.prompts = prompts
         for place in range(len(prompts)):
             self._serving.worker.submit(self._job(place), self._mailbox)
-        self._left_over = await self._first()
-        self._serving.metrics.first_token.observe(time.time() - self.created_at)
-
-    async def _first(self) -> list[Piece]:
-        """The first pieces; raises ApiError if they are too long in coming."""
         wait_s = self._serving.settings.server.wait_s
-        try:
-            return await asyncio.wait_for(self._take(), wait_s)
-        except TimeoutError:
-            message = f"No answer was begun within {wait_s:g} s. Please retry shortly."
-            raise ApiError(503, message, code="server_overloaded", retry_after_s=5) from None
+        self._left_over = self._taken(await first_events(self._mailbox, wait_s))
+        self._serving.metrics.first_token.observe(time.time() - self.created_at)
 
     async def _encoded(self, resident: Resident, prompt: Prompt) -> Encoded:
         """The prompt's ids; raises ApiError if they, or the answers to them, can never fit."""
@@ -176,11 +177,11 @@ class Generation:
         fault."""
         yield self._left_over
         while not self.finished:
-            yield await self._take()
+            yield self._taken(await self._mailbox.take())
 
-    async def _take(self) -> list[Piece]:
+    def _taken(self, events: list[Event]) -> list[Piece]:
         pieces = []
-        for event in await self._mailbox.take():
+        for event in events:
             if isinstance(event, Fault):
                 raise_fault(event)
             self.choices[event.index].add(event)

@@ -30,7 +30,7 @@ async def livez() -> dict[str, Any]:
     return {"status": "alive"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "Not ready, and why."}})
 def readyz(request: Request) -> Response:
     """200 when requests can be answered; else 503, and either way what each check found."""
     serving: Serving = request.app.state.serving

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 
 from .ask import Prompt, turns
 from .bodies import DetokenizeRequest, TokenizeRequest
-from .errors import ApiError, refused
+from .errors import ApiError, documented, refused
 from .serving import MODEL, Serving
 
 router = APIRouter()
@@ -22,7 +22,7 @@ def models(request: Request) -> dict[str, Any]:
     return {"object": "list", "data": [model_card(name, at) for name, at in names(serving)]}
 
 
-@router.get("/v1/models/{name}")
+@router.get("/v1/models/{name}", responses=documented(404))
 def model(request: Request, name: str) -> dict[str, Any]:
     """One of the names above."""
     serving: Serving = request.app.state.serving
@@ -34,7 +34,7 @@ def model(request: Request, name: str) -> dict[str, Any]:
     raise ApiError(404, message, param="model", code="model_not_found")
 
 
-@router.post("/tokenize")
+@router.post("/tokenize", responses=documented(404))
 async def tokenize(request: Request, body: TokenizeRequest) -> dict[str, Any]:
     """The token ids of a text, or of messages as a chat would render them."""
     if (body.prompt is None) == (body.messages is None):
@@ -46,7 +46,7 @@ async def tokenize(request: Request, body: TokenizeRequest) -> dict[str, Any]:
         return {"count": len(ids), "max_model_len": resident.context, "tokens": ids}
 
 
-@router.post("/detokenize")
+@router.post("/detokenize", responses=documented(404))
 async def detokenize(request: Request, body: DetokenizeRequest) -> dict[str, Any]:
     """The text of token ids; special tokens have none."""
     serving: Serving = request.app.state.serving

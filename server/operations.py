@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from feedback.records import LearnerInfo, RoundInfo, StoredCandidate, VersionInfo, VersionMove
 
 from . import access
+from .errors import documented
 from .serving import Serving
 from .wire import Name, OperatorRequest, ReasonRequest, RoundRequest
 
@@ -105,19 +106,19 @@ def rounds(request: Request, limit: Limit = 50) -> dict[str, Any]:
     return listed([shown_round(info) for info in of(request).store.rounds(limit)])
 
 
-@router.get("/v1/rounds/{id}")
+@router.get("/v1/rounds/{id}", responses=documented(404))
 def one_round(request: Request, id: RoundId) -> dict[str, Any]:
     """A round: where it is, or how it ended and why."""
     return shown_round(of(request).store.round(id))
 
 
-@router.get("/v1/rounds/{id}/metrics")
+@router.get("/v1/rounds/{id}/metrics", responses=documented(404))
 def metrics(request: Request, id: RoundId) -> dict[str, Any]:
     """The figures of a round's steps, oldest first."""
     return listed([asdict(point) for point in of(request).store.metrics(id)])
 
 
-@router.post("/v1/rounds/{id}/cancel")
+@router.post("/v1/rounds/{id}/cancel", responses=documented(404, 409))
 def cancel_round(
     request: Request, id: RoundId, body: OperatorRequest | None = None
 ) -> dict[str, Any]:
@@ -162,7 +163,7 @@ def versions(request: Request, user: User = None) -> dict[str, Any]:
     return listed([shown_version(serving, info) for info in serving.store.versions(person)])
 
 
-@router.get("/v1/versions/{id}")
+@router.get("/v1/versions/{id}", responses=documented(404))
 def one_version(request: Request, id: TextId, user: User = None) -> dict[str, Any]:
     """A version: its state, and how it came to it."""
     serving = of(request)
@@ -170,7 +171,7 @@ def one_version(request: Request, id: TextId, user: User = None) -> dict[str, An
     return shown_version(serving, info)
 
 
-@router.post("/v1/versions/rollback")
+@router.post("/v1/versions/rollback", responses=documented(404, 409))
 def rollback(request: Request, body: ReasonRequest) -> dict[str, Any]:
     """Returns to the version that was live before, and rejects the one that is."""
     serving = of(request)
@@ -179,7 +180,7 @@ def rollback(request: Request, body: ReasonRequest) -> dict[str, Any]:
     return moved(serving, live.version, by)
 
 
-@router.post("/v1/versions/{id}/promote")
+@router.post("/v1/versions/{id}/promote", responses=documented(404, 409))
 def promote(request: Request, id: TextId, body: ReasonRequest) -> dict[str, Any]:
     """Makes a version live. New requests get it as soon as it is loaded, within about a second."""
     serving = of(request)
@@ -188,7 +189,7 @@ def promote(request: Request, id: TextId, body: ReasonRequest) -> dict[str, Any]
     return moved(serving, live.version, by)
 
 
-@router.post("/v1/versions/{id}/reject")
+@router.post("/v1/versions/{id}/reject", responses=documented(404, 409))
 def reject(request: Request, id: TextId, body: ReasonRequest) -> dict[str, Any]:
     """Takes a version that is not live out of the running."""
     serving = of(request)
@@ -235,7 +236,7 @@ def shown_move(move: VersionMove) -> dict[str, Any]:
 # Candidates
 
 
-@router.get("/v1/candidates/{id}")
+@router.get("/v1/candidates/{id}", responses=documented(404))
 def candidate(request: Request, id: TextId) -> dict[str, Any]:
     """One answer: its tokens, their log-probabilities, and what it takes to generate it again."""
     return shown_candidate(of(request).store.candidate(id))

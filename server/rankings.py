@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from feedback.records import StoredRanking
 
 from . import access
+from .errors import documented
 from .serving import Serving
 from .wire import RankingRequest
 
@@ -21,7 +22,10 @@ IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=256)]
 @router.post(
     "/v1/rankings",
     status_code=201,
-    responses={200: {"description": "The ranking that this Idempotency-Key already brought."}},
+    responses={
+        200: {"description": "The ranking that this Idempotency-Key already brought."},
+        **documented(404, 422),
+    },
 )
 def rank(
     request: Request, body: RankingRequest, idempotency_key: IdempotencyKey = None

@@ -15,6 +15,7 @@ from .leaving import ClientGone, unless_gone
 from .shapes import VERSION_HEADER, Chunks, rankloop
 
 DONE = b"data: [DONE]\n\n"
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class EventStream(Response):
@@ -82,4 +83,4 @@ class EventStream(Response):
 
 
 def frame(content: dict[str, Any]) -> bytes:
-    return f"data: {json.dumps(content, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+    return f"data: {ENCODER.encode(content)}\n\n".encode()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from policy.chat import Chat
-from policy.engine import Engine, Request, Token
+from policy.engine import Engine, Request, Token, TooLarge, TooLong, TooManyRows
 
 from .jobs import Event, Fault, Job, Mailbox, Piece
 from .writing import Writer
@@ -208,7 +208,11 @@ class Worker(threading.Thread):
             prompt_logprobs=job.prompt_logprobs,
             said=job.said,
         )
-        hosted.engine.add(request)
+        try:
+            hosted.engine.add(request)
+        except (TooLong, TooLarge, TooManyRows) as error:
+            self._deliver([(mailbox, Fault(str(error)))])
+            return
         self._running[job.id] = Running(job, mailbox, hosted.chat)
 
     def _cancel(self, job_id: str) -> None:

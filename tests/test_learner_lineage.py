@@ -42,13 +42,28 @@ def test_rounds_start_from_the_live_version(store: Store) -> None:
 
 
 def test_what_led_is_gone_on_from(store: Store) -> None:
-    """The last one that led, whatever trailed after it; one made from it counts as well."""
+    """The last one that led, also where one round from it trails; one made from it counts too."""
     first = decided(store, "v0", 0.52)
     assert start_of(store, "v0") == first
     decided(store, first, 0.48)
     assert start_of(store, "v0") == first
     second = decided(store, first, 0.53)
     assert start_of(store, "v0") == second
+
+
+def test_two_rounds_without_a_lead_give_it_up(store: Store) -> None:
+    """It may stand where nothing leads on, at the limit of KL for one."""
+    first = decided(store, "v0", 0.52)
+    decided(store, first, 0.48)
+    decided(store, first, 0.49)
+    assert start_of(store, "v0") == "v0"
+
+
+def test_people_can_refuse_a_start(store: Store) -> None:
+    """By rejecting what the gate had rejected already."""
+    first = decided(store, "v0", 0.52)
+    store.reject(first, actor="ada", reason="it is rude")
+    assert start_of(store, "v0") == "v0"
 
 
 def test_what_forgot_is_not(store: Store) -> None:

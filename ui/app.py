@@ -95,7 +95,7 @@ class Page:
     def _wire_chat(self) -> None:
         c = self.chatting
         said = [c.box, c.conversation, c.count, c.temperature, c.person]
-        drawn = [c.conversation, c.transcript, c.ranker]
+        drawn = [c.conversation, c.transcript, c.odds, c.ranker]
         controls = [c.box, c.send, c.stop, c.again]
         for event in (c.box.submit, c.send.click):
             event(self.chat.send, said, [*drawn, *controls], **QUIET)
@@ -103,13 +103,14 @@ class Page:
         c.stop.click(self.chat.stop, [c.conversation], None, **SHORT)
         c.again.click(self.chat.start_over, [c.conversation], drawn, **SHORT)
         c.news.action(lambda: [], None, [c.news], **SHORT)
+        c.odds.action(lambda: [], None, [c.odds], **SHORT)
         self.blocks.load(self.chat.restore, [c.conversation], drawn, **SHORT)
         self.blocks.load(None, [c.remembered], [c.person], js="(name) => name || ''", **SHORT)
         c.person.change(None, [c.person], [c.remembered], js="(name) => name", **SHORT)
 
     def _wire_ranking(self) -> None:
         c = self.chatting
-        drawn = [c.conversation, c.transcript, c.ranker]
+        drawn = [c.conversation, c.transcript, c.odds, c.ranker]
         ranked = c.ranker.submit(
             self.chat.rank, [c.conversation, c.person], [*drawn, c.asked], **QUIET
         )

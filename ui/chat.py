@@ -76,8 +76,9 @@ class Chat:
         """A button inside the transcript: an example, `Try again` or `Edit`; or a word of it."""
         conversation = Conversation.recall(stored)
         action = event._data["action"]
-        if action in ("word", "close-odds"):
-            yield await self._look_at(conversation, event._data)
+        if action == "word":
+            found = await odds(self._client, event._data["id"], int(event._data["at"]))
+            yield {self._parts.odds: found}
         elif action == "ask":
             async for update in self.send(event._data["id"], stored, count, temperature, person):
                 yield update
@@ -90,17 +91,6 @@ class Chat:
         elif conversation.unanswered:
             async for update in self._answer(conversation, count, temperature, person):
                 yield update
-
-    async def _look_at(self, conversation: Conversation, event: dict[str, Any]) -> Update:
-        """What a word was drawn from, below its answer; nothing while answers are being written."""
-        parts = self._parts
-        if conversation.id in self._running:
-            return {parts.transcript: gr.skip()}
-        below = None
-        if event["action"] == "word":
-            candidate = str(event["id"])
-            below = (candidate, await odds(self._client, candidate, int(event["at"])))
-        return {parts.transcript: transcript(conversation, odds=below)}
 
     async def _answer(
         self, conversation: Conversation, count: int, temperature: float, person: str | None
@@ -210,6 +200,7 @@ class Chat:
         one = heard.answers[0] if len(heard.answers) == 1 else None
         return {
             self._parts.transcript: transcript(conversation, streaming=one, busy=True),
+            self._parts.odds: [],
             self._parts.ranker: shown(None if one else heard, "answering"),
         }
 
@@ -221,6 +212,7 @@ class Chat:
         return {
             self._parts.conversation: conversation.keep(),
             self._parts.transcript: log,
+            self._parts.odds: [],
             self._parts.ranker: shown(conversation.comparison),
         }
 

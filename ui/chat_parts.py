@@ -20,6 +20,7 @@ class Parts:
     asked: gr.BrowserState
     seen: gr.BrowserState
     transcript: gr.HTML
+    odds: gr.HTML
     news: gr.HTML
     ranker: gr.HTML
     box: gr.Textbox
@@ -35,6 +36,7 @@ class Parts:
 def layout(welcome: str, *, has_key: bool) -> Parts:
     """The tab's components, inside the current gr.Tab."""
     log = inert(transcript(Conversation(), welcome=welcome), elem_id="rl-transcript")
+    below = inert(elem_id="rl-odds")
     told = inert(elem_id="rl-news")
     ranking = ranker(elem_id="rl-ranker")
     with gr.Column(elem_id="rl-composer", elem_classes="rl-composer"):
@@ -92,6 +94,7 @@ def layout(welcome: str, *, has_key: bool) -> Parts:
         asked=_kept("asked"),
         seen=_kept("seen"),
         transcript=log,
+        odds=below,
         news=told,
         ranker=ranking,
         box=box,

@@ -9,17 +9,18 @@ import math
 from collections.abc import Sequence
 
 from ui.client import ApiError, Client
-from ui.nodes import Node, node
+from ui.nodes import Node, fragment, node
 from ui.wire import Odd, Word
 
 
-async def odds(client: Client, candidate: str, offset: int) -> Node:
+async def odds(client: Client, candidate: str, offset: int) -> list[Node]:
     """The panel for the word at this character of the answer's text."""
     try:
         words = await client.words(candidate)
-        return panel(await client.word(candidate, place_of(words, offset)))
+        word = await client.word(candidate, place_of(words, offset))
     except ApiError as error:
-        return _section(node("p", "rl-wrong", str(error), role="alert"))
+        return fragment(_section(node("p", "rl-wrong", str(error), role="alert")))
+    return fragment(panel(word))
 
 
 def place_of(words: Sequence[Word], offset: int) -> int:
@@ -50,7 +51,7 @@ def panel(word: Word) -> Node:
 
 
 def _section(*children: Node) -> Node:
-    close = node("button", "rl-button rl-quiet", "Close", type="button", data_action="close-odds")
+    close = node("button", "rl-button rl-quiet", "Close", type="button", data_action="close")
     return node("section", "rl-odds", *children, close, aria_label="What this word was drawn from")
 
 

@@ -19,19 +19,16 @@ def transcript(
     welcome: str = "",
     streaming: Answer | None = None,
     busy: bool = False,
-    odds: tuple[str, Node] | None = None,
     note: str | None = None,
     wrong: bool = False,
 ) -> list[Node]:
-    """The conversation as a log; `streaming` is an answer in the making, `odds` what stands below
-    the answer of that candidate.
+    """The conversation as a log; `streaming` is an answer in the making.
 
     `note` says why the last message has no answer, `wrong` whether something went wrong.
     """
     if not conversation.turns:
         return fragment(_welcome(welcome))
-    below = dict([odds]) if odds else {}
-    bubbles = [_bubble(turn, below.get(turn.candidate or "")) for turn in conversation.turns]
+    bubbles = [_bubble(turn) for turn in conversation.turns]
     if streaming is not None:
         bubbles.append(_growing(streaming))
     elif conversation.unanswered and not busy:
@@ -66,7 +63,7 @@ def _welcome(text: str) -> Node:
     )
 
 
-def _bubble(turn: Turn, odds: Node | None) -> Node:
+def _bubble(turn: Turn) -> Node:
     if turn.role == "user":
         return node("li", "rl-turn rl-user", _spoken("You"), node("div", "rl-text", turn.text))
     return node(
@@ -75,7 +72,6 @@ def _bubble(turn: Turn, odds: Node | None) -> Node:
         _spoken("Model"),
         _answered(turn),
         node("div", "rl-foot", _badge(turn.version), *_marks(turn)),
-        odds,
     )
 
 

@@ -17,3 +17,4 @@ done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.
 if done.returncode:
     sys.exit(done.stdout[-3000:] + done.stderr[-3000:])
 totals = json.loads(report.read_text())["benchmarks"][0]["metrics"]["request_totals"]
+print(json.dumps(totals))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 from huggingface_hub import InferenceClient
@@ -19,3 +20,4 @@ found = {
     "text": whole.choices[0].message.content,
     "streamed": "".join(c.choices[0].delta.content or "" for c in stream if c.choices),
 }
+print(json.dumps(found))

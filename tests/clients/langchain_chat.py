@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 from langchain_openai import ChatOpenAI
@@ -21,3 +22,4 @@ found = {
     "batch": [answer.text for answer in chat.batch(["Hello!", "Hello!"])],
     "tokens": whole.usage_metadata["total_tokens"],
 }
+print(json.dumps(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -35,3 +36,4 @@ found = {
     "plain": plain.choices[0].text,
     "error": error,
 }
+print(json.dumps(found))

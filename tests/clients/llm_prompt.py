@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -27,3 +28,6 @@ def llm(*words: str) -> str:
         check=True,
     )
     return done.stdout
+
+
+print(json.dumps({"text": llm("--no-stream", "Hello!"), "streamed": llm("Hello!")}))

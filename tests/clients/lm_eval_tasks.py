@@ -73,3 +73,4 @@ found = {
     "accuracy": chosen["results"]["sums_chosen"]["acc,none"],
     "choices": choices,
 }
+print(json.dumps(found))
