@@ -1,6 +1,6 @@
 # make up [MODEL=hub-id-or-folder]   start server, learner and UI
 # make test                          everything the tests need, and the tests
-# make clients                       the programs that the tests try as clients, in an environment of their own
+# make clients                       the programs that the tests try as clients, in environments of their own
 # make check                         formatting, lint, types, import arrows
 # make bench                         does the loop learn? (PREFERENCE=, RANKINGS=, SEED=)
 
@@ -41,7 +41,9 @@ bench: $(VENV)/.installed-dev
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Rankloop needs Python 3.11 or newer; make PYTHON=/path/to/python3.11 up"; exit 1; }
-	@$(call environment,$(VENV))
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
+	  $(PYTHON) -m venv --without-pip --clear $(VENV) \
+	  && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
 	@echo "installing (a few minutes the first time)"
 	@if command -v nvidia-smi >/dev/null; then $(BIN)/pip install --quiet $(TORCH); else \
 	  $(BIN)/pip install --quiet "$(TORCH)+cpu" 2>/dev/null \
@@ -50,13 +52,6 @@ $(VENV)/.installed: pyproject.toml
 	@# An installation that is broken is seen here, not at the start.
 	@$(BIN)/python -c 'import fastapi, gradio, sqlmodel, torch, transformers.modeling_utils'
 	@touch $@
-
-# A fresh one with pip in it, where Debian has split pip from venv too.
-define environment
-test -x $(1)/bin/pip || $(PYTHON) -m venv $(1) || { \
-  $(PYTHON) -m venv --without-pip --clear $(1) \
-  && $(PYTHON) -m pip --python $(1)/bin/python install --quiet pip; }
-endef
 
 define debian
 if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -68,11 +63,18 @@ else \
 fi
 endef
 
-$(CLIENTS)/.installed: tests/clients/requirements.txt tests/clients/package.json
+# Each in an environment of its own, since no two agree on their libraries; what they do not name they find in
+# the project's.
+$(CLIENTS)/.installed: tests/clients/requirements.txt tests/clients/package.json $(VENV)/.installed-dev
 	@command -v npm >/dev/null || { $(call debian,nodejs npm); }
-	@$(call environment,$(CLIENTS))
 	@echo "installing clients for the tests"
-	@$(CLIENTS)/bin/pip install --quiet --requirement tests/clients/requirements.txt
+	@libraries=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	while read -r client; do \
+	  at=$(CLIENTS)/$$(echo "$$client" | sed 's/[^a-z-].*//'); \
+	  $(BIN)/python -m venv --without-pip $$at || exit 1; \
+	  echo "$$libraries" >"$$(echo $$at/lib/python3*/site-packages)/project.pth"; \
+	  $(BIN)/python -m pip --python $$at/bin/python install --quiet "$$client" || exit 1; \
+	done < tests/clients/requirements.txt
 	@cp tests/clients/package.json $(CLIENTS)/
 	@npm install --prefix $(CLIENTS) --silent --no-audit --no-fund --no-package-lock
 	@touch $@

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import REQUEST_ID, ApiError, as_api_error, response_to
 
-OPEN_ROUTES = frozenset({"/livez", "/readyz"})
+OPEN_ROUTES = frozenset({"/livez", "/readyz", "/health"})
 MAX_BODY = 2**20
 LOCAL_PERSON, KEY_PERSON = "local", "key"
 

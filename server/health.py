@@ -1,5 +1,5 @@
-"""/livez and /readyz: alive; and model loaded, database writable, decode moving. A busy engine is
-not a dead one."""
+"""/livez: alive. /readyz, also /health: model loaded, database writable, decode moving; a busy
+engine is not a dead one."""
 
 from __future__ import annotations
 
@@ -30,9 +30,11 @@ async def livez() -> dict[str, Any]:
     return {"status": "alive"}
 
 
+@router.get("/health", responses={503: {"description": "Not ready, and why."}})
 @router.get("/readyz", responses={503: {"description": "Not ready, and why."}})
 def readyz(request: Request) -> Response:
-    """200 when requests can be answered; else 503, and either way what each check found."""
+    """200 when requests can be answered; else 503, and either way what each check found. vLLM's
+    clients ask for it as /health."""
     serving: Serving = request.app.state.serving
     checks = {"model": model(serving), "database": database(serving), "decode": decode(serving)}
     ready = not serving.draining and all(check.ok for check in checks.values())

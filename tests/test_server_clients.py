@@ -1,6 +1,6 @@
 """Programs that speak OpenAI's API, each unchanged, against a running server.
 
-They live in an environment of their own (`make clients`); the scripts in tests/clients use each as
+They live in environments of their own (`make clients`); the scripts in tests/clients use each as
 its own documentation says, and print what they got.
 """
 
@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,19 +36,21 @@ def server(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[Ru
         yield server
 
 
-def found_by(script: str, server: Running, *more: Path) -> Any:
+def python_of(client: str) -> str:
+    """Of a client's environment."""
+    return str(CLIENTS / client / "bin" / "python")
+
+
+def found_by(interpreter: str, script: str, server: Running, *more: Path) -> Any:
     """What a script printed last."""
-    node = shutil.which("node") or ""
-    python = node if script.endswith(".cjs") else str(CLIENTS / "bin" / "python")
-    assert Path(python).is_file(), "`make clients` installs what this test needs"
+    assert Path(interpreter).is_file(), "`make clients` installs what this test needs"
     environment = {
         **os.environ,
         "NODE_PATH": str(CLIENTS / "node_modules"),
-        "HF_HUB_OFFLINE": "1",
         "PYTHONWARNINGS": "ignore",
     }
     done = subprocess.run(
-        [python, str(SCRIPTS / script), server.url, *map(str, more)],
+        [interpreter, str(SCRIPTS / script), server.url, *map(str, more)],
         env=environment,
         capture_output=True,
         text=True,
@@ -67,7 +70,7 @@ def text(server: Running) -> str:
 
 def test_openai_for_node(server: Running, text: str) -> None:
     """One answer, the same as a stream, the list of models and an error."""
-    found = found_by("openai_node.cjs", server)
+    found = found_by(shutil.which("node") or "", "openai_node.cjs", server)
     assert (found["text"], found["streamed"]) == (text, text)
     assert found["models"] == ["rankloop", "rankloop@v0"]
     assert found["unknown_model"] == 404
@@ -75,7 +78,7 @@ def test_openai_for_node(server: Running, text: str) -> None:
 
 def test_langchain(server: Running, text: str) -> None:
     """One answer, the same as a stream and twice at once, with its usage."""
-    found = found_by("langchain_chat.py", server)
+    found = found_by(python_of("langchain-openai"), "langchain_chat.py", server)
     assert (found["text"], found["streamed"]) == (text, text)
     assert found["batch"] == [text, text]
     assert found["tokens"] > 16
@@ -84,7 +87,7 @@ def test_langchain(server: Running, text: str) -> None:
 def test_litellm(server: Running, text: str) -> None:
     """Two answers to one request, a stream, a plain completion; an unknown model is its
     NotFoundError."""
-    found = found_by("litellm_calls.py", server)
+    found = found_by(python_of("litellm"), "litellm_calls.py", server)
     assert (found["texts"][0], found["streamed"]) == (text, text)
     assert len(found["texts"]) == 2
     assert found["plain"]
@@ -93,19 +96,22 @@ def test_litellm(server: Running, text: str) -> None:
 
 def test_hugging_face(server: Running, text: str) -> None:
     """One answer, and the same as a stream."""
-    assert found_by("huggingface_chat.py", server) == {"text": text, "streamed": text}
+    assert found_by(sys.executable, "huggingface_chat.py", server) == {
+        "text": text,
+        "streamed": text,
+    }
 
 
 def test_llm(server: Running, text: str, tmp_path: Path) -> None:
     """From its command line, whole and streamed."""
-    found = found_by("llm_prompt.py", server, tmp_path)
+    found = found_by(python_of("llm"), "llm_prompt.py", server, tmp_path)
     assert found == {"text": text + "\n", "streamed": text + "\n"}
 
 
 def test_lm_eval(server: Running, model: Path, tmp_path: Path) -> None:
     """A task of written answers, and one of log-likelihoods: those are what /v1/completions says of
     the same prompt when it is asked directly."""
-    found = found_by("lm_eval_tasks.py", server, tmp_path, model)
+    found = found_by(python_of("lm-eval"), "lm_eval_tasks.py", server, tmp_path, model)
     assert len(found["written"]) == 4
     assert 0 <= found["accuracy"] <= 1
     body = {"model": "rankloop", "prompt": "What is 1 plus 2? 3", "max_tokens": 0}
@@ -117,5 +123,5 @@ def test_lm_eval(server: Running, model: Path, tmp_path: Path) -> None:
 
 def test_guidellm(server: Running, model: Path, tmp_path: Path) -> None:
     """All of its requests are counted as answered."""
-    found = found_by("guidellm_load.py", server, tmp_path, model)
+    found = found_by(python_of("guidellm"), "guidellm_load.py", server, tmp_path, model)
     assert (found["successful"], found["errored"]) == (6, 0)

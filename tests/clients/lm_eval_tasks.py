@@ -4,8 +4,11 @@ plain completions with token ids. Both read their four questions from a file."""
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 import lm_eval
 from lm_eval.tasks import TaskManager
