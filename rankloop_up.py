@@ -49,7 +49,6 @@ def keep_up(settings: Settings, environment: Mapping[str, str], config: Path | N
     with _only_one(run_folder / "up.lock"):
         _check_ports(settings)
         _check_model(settings.model)
-        _migrate(settings)
         configuration = run_folder / "supervisord.conf"
         configuration.write_text(supervisord_conf(config), encoding="utf-8")
         logs = [LogTail(name, run_folder / f"{name}.log") for name in (*PROGRAMS, "supervisord")]
@@ -110,13 +109,6 @@ def _check_model(model: str) -> None:
         resolve(model)
     except (OSError, ValueError) as error:
         raise UserError(f"--model {model}: {error}") from None
-
-
-def _migrate(settings: Settings) -> None:
-    """Creates or updates the tables once, so that three processes find them as they should be."""
-    from feedback.store import Store
-
-    Store.open(settings.database.resolve(settings.data)).close()
 
 
 # ---------------------------------------------------------------- supervisord

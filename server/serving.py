@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
+from feedback.errors import StoreError
 from feedback.records import GenerationRecord
 from feedback.store import Store
 
@@ -90,8 +91,8 @@ class Serving:
             from .worker import Worker
 
             transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        except OperationalError as error:
-            self._give_up(f"the database cannot be opened: {error.orig}")
+        except (OperationalError, StoreError) as error:
+            self._give_up(f"the database cannot be opened: {getattr(error, 'orig', error)}")
             return
         try:
             versions = Versions(settings.data / "versions")

@@ -104,6 +104,20 @@ def test_model_that_cannot_be_served_ends_the_process(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("url", ["mysql://host/name", "postgresql://127.0.0.1:1/none"])
+def test_database_that_cannot_be_opened_ends_the_process(
+    tmp_path: Path, model: Path, url: str
+) -> None:
+    """One of another kind, and one that nobody listens for: a line without its address, and 2."""
+    flags = ("--port", str(free_port()), "--data", str(tmp_path / "data"), "--model", str(model))
+    with process(*flags, "--database.url", url) as running:
+        assert running.wait(WAIT_S) == 2
+        assert running.stdout is not None
+        said = running.stdout.read()
+    assert "the database cannot be opened" in said
+    assert "Traceback" not in said
+
+
 def test_model_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:
     """A model with a sliding window is there and loads, but its answers would be wrong: 2."""
     model = make_tiny(tmp_path / "windowed", "mistral", sliding_window=16)
