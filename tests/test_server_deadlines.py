@@ -49,7 +49,8 @@ def test_headers_that_do_not_come_end_the_connection(server: Running) -> None:
 def test_a_body_that_does_not_come_is_a_408(server: Running) -> None:
     """In OpenAI's shape: its client tries again by itself."""
     headers = (
-        b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{"
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n"
+        b"Content-Type: application/json\r\n\r\n{"
     )
     with connected(server, headers) as slow:
         answer = HTTPResponse(slow)
