@@ -45,13 +45,16 @@ def rankloop(model: Path, dtype: str, data: Path, port: int) -> list[str]:
 
 
 def transformers(python: Path, model: Path, dtype: str, port: int) -> list[str]:
-    command = [str(python.parent / "transformers"), "serve", "--continuous-batching"]
-    return [*command, "--port", str(port), "--dtype", dtype, "--force-model", str(model)]
+    command = [str(python.parent / "transformers"), "serve", str(model), "--continuous-batching"]
+    # It would take nearly all memory for its cache, and leave the others none.
+    command += ["--cb-max-memory-percent", "0.1"]
+    return [*command, "--host", "127.0.0.1", "--port", str(port), "--dtype", dtype]
 
 
 def vllm(python: Path, model: Path, dtype: str, port: int) -> list[str]:
     command = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
     command += ["--dtype", dtype, "--port", str(port), "--max-model-len", "2048"]
+    command += ["--gpu-memory-utilization", "0.1"]  # of the memory, on a CPU too
     return [*command, "--served-model-name", "bench"]
 
 
