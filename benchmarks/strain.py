@@ -81,7 +81,8 @@ def main(
         **leaving,
     }
     typer.echo(json.dumps(record))
-    late = percentile(found.refusals, 99) > REFUSED_S
+    # A few seconds are too short to tell a slow server from a busy machine.
+    late = seconds > SETTLED_S and percentile(found.refusals, 99) > REFUSED_S
     bad = found.others or late or found.growth() > MEMORY_GROWTH
     if bad or leaving["next_answer_s"] > NEXT_ANSWER_S or any(leaving["gauges"].values()):
         sys.exit(1)
