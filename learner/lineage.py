@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from feedback.records import RoundInfo, VersionInfo
 from feedback.store import Store
 
-RECENT = 2
-"""Rounds for which a start is good: one from which two did not lead leads nowhere."""
+RECENT = 3
+"""Rounds for which a start is good: one from which the next three did not lead leads nowhere."""
 
 
 def start_of(store: Store, live: str) -> str:
-    """The version of one of the last two rounds that leads over the live one and was made from it;
+    """The version of one of the last three rounds that leads over the live one and was made from it;
     else the live one."""
     versions = {version.id: version for version in store.versions()}
     over = [info for info in store.rounds() if info.decided_at is not None]
