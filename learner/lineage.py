@@ -17,8 +17,8 @@ RECENT = 3
 
 
 def start_of(store: Store, live: str) -> str:
-    """The version of one of the last three rounds that leads over the live one and was made from it;
-    else the live one."""
+    """The version of one of the last three rounds that leads over the live one and was made from
+    it; else the live one."""
     versions = {version.id: version for version in store.versions()}
     over = [info for info in store.rounds() if info.decided_at is not None]
     leading = {info.version_id: versions.get(info.version_id or "") for info in over if _led(info)}
