@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from feedback.records import CandidateRecord, GenerationRecord
+from feedback.records import CandidateRecord, GenerationRecord, Reason
 from feedback.settings import DatabaseSettings
 from feedback.store import Store
 from learner.keeper import Keeper
@@ -61,6 +62,26 @@ class Product:
                 person="ada", candidates=ids, completion_id=None, ranks=list(ranks)
             )
 
+    def lead(self) -> None:
+        """A round that ends with v1, which led over v0 without the gate being sure."""
+        self.store.request_round(trigger="operator", stages=None, actor="ada")
+        claim = self.store.claim_round("another learner", 60.0)
+        assert claim is not None
+        id = self.store.next_id("v")
+        manifest = self.versions.publish(
+            id, self.model, kind="full", parent="v0", round=claim.round_id
+        )
+        self.store.register_version(
+            id,
+            digest=manifest.digest,
+            parent="v0",
+            kind="full",
+            round_id=claim.round_id,
+            claim=claim,
+        )
+        unsure = Reason("win_rate", False, 0.52, 0.5, "ahead, but not surely")
+        self.store.finish_round(claim, outcome="rejected", reasons=(unsure,), version_id=id)
+
     def _generation(
         self, name: str, text: str, ids: list[str], ranking: RankedGroup
     ) -> GenerationRecord:
@@ -106,6 +127,22 @@ def test_rankings_become_a_version_with_reasons(tmp_path: Path) -> None:
     assert product.store.live().version == ("v1" if round_.outcome == "promoted" else "v0")
     assert product.store.waiting().count == 0
     assert product.store.learned_from("v1", "ada").yours == 90
+
+
+@pytest.mark.parametrize(("whole", "start"), [(True, "v1"), (False, "v0")])
+def test_a_round_goes_on_from_what_led(tmp_path: Path, whole: bool, start: str) -> None:
+    """And from the live version where the other's folder is gone; the parent says which."""
+    product = Product(tmp_path)
+    product.rank(90, seed=1)
+    product.lead()
+    if not whole:
+        shutil.rmtree(product.versions.folder("v1"))
+    product.keeper.look()
+    round_ = product.store.rounds()[0]
+    assert round_.state == "done", round_.error
+    assert round_.reasons[1].text.startswith(f"From {start}. Step")
+    assert product.versions.verify("v2").parent == start
+    assert product.store.version("v2").parent == start
 
 
 def test_noise_needs_feedback(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import SecretStr
 
-from ui.client import Client, Message, Refused, Unreachable
+from ui.client import Client, Message, Refused, Unreachable, _tokens
 from ui.streams import Answers
 
 T = TypeVar("T")
@@ -179,3 +179,8 @@ def test_stopping_leaves_what_has_come(edge: tuple[Edge, str]) -> None:
     answers = calling(edge[1], stopped)
     assert answers.stopped
     assert answers.answers[0].text == "Hi!"
+
+
+def test_an_id_from_the_browser_names_no_other_route() -> None:
+    """Slashes and question marks are part of the id, whatever they were meant to be."""
+    assert _tokens("a/../b?c#d") == "/v1/candidates/a%2F..%2Fb%3Fc%23d/tokens"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -123,12 +124,11 @@ class Client:
 
     async def words(self, candidate: str) -> list[Word]:
         """An answer's tokens."""
-        return _list(Word, await self._call("GET", f"/v1/candidates/{candidate}/tokens"))
+        return _list(Word, await self._call("GET", _tokens(candidate)))
 
     async def word(self, candidate: str, place: int) -> Word:
         """One of them, with what it was drawn from."""
-        path = f"/v1/candidates/{candidate}/tokens/{place}"
-        return Word.model_validate(await self._call("GET", path))
+        return Word.model_validate(await self._call("GET", f"{_tokens(candidate)}/{place}"))
 
     async def learner(self) -> Learner:
         return Learner.model_validate(await self._call("GET", "/v1/learner"))
@@ -210,6 +210,11 @@ async def _events(response: httpx.Response) -> AsyncIterator[Chunk]:
         yield Chunk.model_validate(event)
     # Without the end mark the answer may be cut anywhere.
     raise httpx.RemoteProtocolError("the stream ended without [DONE]")
+
+
+def _tokens(candidate: str) -> str:
+    """The id comes back from the browser: whatever it holds, it names no other route."""
+    return f"/v1/candidates/{quote(candidate, safe='')}/tokens"
 
 
 def _by(person: str | None) -> dict[str, str]:
