@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ui.memory import Answer, Comparison, Conversation, Seen
+from ui.wire import Version
 
 
 def heard(*texts: str) -> Comparison:
@@ -77,3 +78,20 @@ def test_a_single_stopped_answer_is_kept_as_far_as_it_came() -> None:
     conversation.say("Hello")
     conversation.hear(heard("Good d"), stopped=True)
     assert (conversation.turns[-1].text, conversation.turns[-1].stopped) == ("Good d", True)
+
+
+def live(id: str, *, resident: bool) -> Version:
+    return Version(id=id, state="live", live=True, resident=resident)
+
+
+def test_the_first_version_seen_is_kept_at_once() -> None:
+    """Though it is still being loaded: else the one promoted a moment later would be the first, and
+    no news."""
+    assert Seen().misses(live("v1", resident=False))
+    assert Seen(version="v1").misses(live("v2", resident=True))
+
+
+def test_a_version_is_news_once_and_when_it_answers() -> None:
+    """Before it is loaded there is nothing to show of it."""
+    assert not Seen(version="v1").misses(live("v2", resident=False))
+    assert not Seen(version="v2").misses(live("v2", resident=True))

@@ -147,8 +147,11 @@ class Page:
         for name, tab in tabs.items():
             tab.select(lambda name=name: name, None, [self.tab], **SHORT)
             tab.select(partial(self._refresh, name), asked, shown, **SHORT)
-        self.top.refresh(self._refresh, [self.tab, *asked], shown, **SHORT)
-        self.top.refresh(self.chat.announce, [c.seen, c.asked, c.person], [c.seen, c.news], **QUIET)
+        # A refresh while the one before is still at work waits for it; by default it is dropped.
+        after: dict[str, Any] = {"trigger_mode": "always_last"}
+        self.top.refresh(self._refresh, [self.tab, *asked], shown, **after, **SHORT)
+        told = [c.seen, c.news]
+        self.top.refresh(self.chat.announce, [c.seen, c.asked, c.person], told, **after, **QUIET)
 
     async def _refresh(self, tab: str, person: str, chosen: str | None) -> Update:
         """The header, and the tab that is looked at."""

@@ -178,7 +178,7 @@ class Chat:
         parts = self._parts
         seen, asked = Seen.recall(seen_), Asked.recall(asked_)
         live = (await self._watch.view()).live
-        if live is None or not live.resident or live.id == seen.version:
+        if live is None or not seen.misses(live):
             yield {parts.seen: gr.skip()}
             return
         yield {parts.seen: Seen(version=live.id).keep()}

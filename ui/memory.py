@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ui.client import Message
+from ui.wire import Version
 
 
 def new_id() -> str:
@@ -142,3 +143,8 @@ class Seen(Remembered):
     """The version that this browser last knew to be live."""
 
     version: str | None = None
+
+    def misses(self, live: Version) -> bool:
+        """Whether the live version is another one: the first that a browser sees counts at once,
+        so that the next is news; a later one once it answers."""
+        return live.id != self.version and (live.resident or self.version is None)
