@@ -6,7 +6,8 @@ Any decoder can take it by its own modules. A Llama-shaped one takes it on its w
    model a step is mostly the cost of starting operations, and the modules start about forty.
 2. Query, key and value weights lie one after another in memory, and so do gate and up: each is one
    product. The model's parameters become views of the joined tensors, so nothing is held twice, and
-   a training step or a loaded state is seen here at once.
+   a training step or a loaded state is seen here at once. On a CPU, weights that need no gradient
+   lie column by column.
 3. The arithmetic is the modules', with the positions of the model's own rotary embedding. What
    differs is rounding.
 
@@ -208,22 +209,33 @@ class LeanDecoder:
 
 def joined(parts: Sequence[nn.Parameter]) -> Tensor:
     """The parameters as one tensor along their first axis; they become views of it."""
-    if not _adjacent(parts):
+    first = parts[0].detach()
+    size, strides = (sum(map(len, parts)), *first.shape[1:]), _strides(parts)
+    if not _adjacent(parts, strides):
         # Outside of inference mode, so that they can still be trained.
         with torch.inference_mode(False), torch.no_grad():
-            whole = torch.cat([part.detach() for part in parts])
-        views = torch.split(whole, [len(part) for part in parts])
-        for part, view in zip(parts, views, strict=True):
+            whole = torch.empty_strided(size, strides, dtype=first.dtype, device=first.device)
+            torch.cat([part.detach() for part in parts], out=whole)
+        for part, view in zip(parts, torch.split(whole, list(map(len, parts))), strict=True):
             part.data = view
-    first = parts[0].detach()
-    size = (sum(len(part) for part in parts), *first.shape[1:])
-    return first.as_strided(size, first.stride(), first.storage_offset())
+        first = whole
+    return first.as_strided(size, strides, first.storage_offset())
 
 
-def _adjacent(parts: Sequence[nn.Parameter]) -> bool:
-    """Whether each begins in memory where the one before it ends."""
-    return all(part.is_contiguous() for part in parts) and all(
+def _strides(parts: Sequence[nn.Parameter]) -> tuple[int, ...]:
+    """Of the joined tensor. On a CPU a float32 matrix that lies column by column is multiplied with
+    few rows in two thirds of the time; fused optimisers want one row by row."""
+    first = parts[0]
+    on_cpu = first.device.type == "cpu" and first.dtype is torch.float32
+    if on_cpu and first.dim() == 2 and not first.requires_grad:
+        return 1, sum(map(len, parts))
+    return (*first.shape[1:], 1)
+
+
+def _adjacent(parts: Sequence[nn.Parameter], strides: tuple[int, ...]) -> bool:
+    """Whether each begins where the one before it ends, in memory laid out like this."""
+    return all(part.stride() == strides for part in parts) and all(
         before.untyped_storage().data_ptr() == after.untyped_storage().data_ptr()
-        and before.storage_offset() + before.numel() == after.storage_offset()
+        and before.storage_offset() + len(before) * strides[0] == after.storage_offset()
         for before, after in pairwise(parts)
     )

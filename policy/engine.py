@@ -44,7 +44,8 @@ __all__ = [
 class Engine:
     """Runs requests on `net`, at most `rows` answers at once and `context` positions each (the
     model's own limit if None), `positions` in all (enough for all rows if None). `keep`: positions
-    of finished rows that are kept for requests that may share them."""
+    of finished rows that are kept for requests that may share them. Where `net` needs no gradient
+    its weights are laid out to decode quicker, and it can be neither trained nor saved."""
 
     def __init__(
         self,

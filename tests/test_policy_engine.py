@@ -107,6 +107,27 @@ def test_logps_equal_a_plain_forward(net: PreTrainedModel) -> None:
             assert completion.logps == pytest.approx(sampled, abs=1e-5)
 
 
+def test_frozen_weights_are_held_once(tmp_path: Path) -> None:
+    """What needs no gradient is laid out by columns, as views of one tensor, and answers alike; a
+    second engine finds it so."""
+    requests = [Request(str(i), prompt(9, i), GREEDY) for i in range(3)]
+    for shape in ("llama", "qwen2"):
+        net = load(make_tiny(tmp_path / shape, shape)).net
+        trained = generate(Engine(net), requests)
+        net.requires_grad_(False)
+        frozen = generate(Engine(net), requests)
+        attention = net.base_model.layers[0].self_attn  # type: ignore[union-attr,index]
+        weights = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
+        assert {weight.stride(0) for weight in weights} == {1}
+        assert len({weight.untyped_storage().data_ptr() for weight in weights}) == 1
+        before = weights[0].data_ptr()
+        Engine(net)
+        assert weights[0].data_ptr() == before
+        for id, [completion] in frozen.items():
+            assert completion.tokens == trained[id][0].tokens
+            assert completion.raw_logps == pytest.approx(plain_logps(net, completion), abs=1e-5)
+
+
 def test_wishes_do_not_reach_the_neighbours(llama: PreTrainedModel) -> None:
     """Penalties, biases and top log-probabilities give the same tokens alone and in a batch, where
     rows with and without them come and go."""
