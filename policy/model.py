@@ -25,6 +25,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    GenerationConfig,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -91,17 +92,23 @@ def load(
     config = supported(folder, name)
     net = _net(folder, name, config, dtype or _default_dtype(device))
     net.to(torch.device(device))  # type: ignore[arg-type]
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    try:
+        chat = load_chat(folder)
+    except NoChatTemplate as error:
+        raise UnsupportedModel(name, str(error).rstrip(".")) from error
+    tokenizer = chat.tokenizer
     vocabulary = cast(torch.nn.Embedding, net.get_input_embeddings()).num_embeddings
     if len(tokenizer) > vocabulary:
         raise UnsupportedModel(name, f"{len(tokenizer)} tokens but {vocabulary} embeddings")
-    try:
-        chat = Chat(tokenizer, _eos_ids(net))
-    except NoChatTemplate as error:
-        raise UnsupportedModel(name, str(error).rstrip(".")) from error
     if not _agrees(net, vocabulary):
         raise UnsupportedModel(name, "its attention does not work on a plain KV cache")
     return Model(net, tokenizer, chat, name, folder, int(config.max_position_embeddings))
+
+
+def load_chat(folder: Path) -> Chat:
+    """A folder's tokenizer and chat format, without its weights. Raises NoChatTemplate."""
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return Chat(tokenizer, _eos_ids(folder))
 
 
 def supported(folder: Path, name: str) -> PreTrainedConfig:
@@ -189,10 +196,13 @@ def _default_dtype(device: str) -> torch.dtype:
     return torch.float32 if device == "cpu" else torch.bfloat16
 
 
-def _eos_ids(net: PreTrainedModel) -> set[int]:
-    """Every end-of-sequence id that the model's configs name, each one id or a list."""
+def _eos_ids(folder: Path) -> set[int]:
+    """Every end-of-sequence id that the folder's configs name, each one id or a list."""
+    configs: list[Any] = [AutoConfig.from_pretrained(folder, local_files_only=True)]
+    if (folder / "generation_config.json").is_file():
+        configs.append(GenerationConfig.from_pretrained(folder, local_files_only=True))
     ids: set[int] = set()
-    for config in (net.config, net.generation_config):
+    for config in configs:
         eos: Any = getattr(config, "eos_token_id", None)
         ids |= {eos} if isinstance(eos, int) else set(eos or ())
     return ids

@@ -23,7 +23,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        serving.start()
+        await serving.start()
         yield
         await serving.close()
 

@@ -68,12 +68,9 @@ def database(serving: Serving) -> Check:
 
 
 def decode(serving: Serving) -> Check:
-    try:
-        worker = serving.worker
-    except ApiError as error:
-        return Check(False, error.message)
+    worker = serving.worker
     if worker.crashed:
-        return Check(False, "the decoding thread has died")
+        return Check(False, "the process that decodes has died")
     if worker.stalled_s > serving.stalled_after_s:
         return Check(False, f"no decode step has ended for {worker.stalled_s:.0f} s")
     return Check(True, f"{worker.jobs} requests in {worker.rows} rows")

@@ -83,7 +83,7 @@ class Metrics:
         }
         for name, (meaning, attribute) in gauges.items():
             gauge = Gauge(name, meaning, registry=self.registry)
-            gauge.set_function(partial(serving.gauge, attribute))
+            gauge.set_function(partial(getattr, serving.worker, attribute))
         requests = Gauge(
             "rankloop_num_requests_in_flight",
             "Requests for answers that are not over yet.",

@@ -1,10 +1,10 @@
 """Which versions are in memory, and which of them is the one that answers.
 
 A thread follows the record's live pointer, twice a second. A new version is verified (every file
-against its sha256), loaded beside the old one and tried with a few tokens, all on this thread while
-the worker decodes on. Only then new requests get it; those that run finish on theirs; a version
-that nobody needs is let go when its last reader has left. One that does not verify, load or answer
-is never flipped to: it is rolled back on record.
+against its sha256) on this thread; the process that decodes loads it beside the old one and tries
+it with a few tokens, and decodes on. Only then new requests get it; those that run finish on
+theirs; a version that nobody needs is let go when its last reader has left. One that does not
+verify, load or answer is never flipped to: it is rolled back on record.
 
 Live, the one before it and v0 stay; beside them a few that were asked for by name, least recently
 used out first.
@@ -23,12 +23,13 @@ from sqlalchemy.exc import OperationalError
 from feedback.errors import IllegalMove, NotFound
 from feedback.records import Live
 from feedback.store import Store
-from policy.model import UnsupportedModel, load
+from policy.model import load_chat
 from policy.versions import CorruptVersion, UnknownVersion, Versions
 
-from .resident import Broken, Resident, device_of, dtype_of, engine_for, warm
+from .orders import Broken
+from .resident import Resident
 from .settings import ServerSettings
-from .worker import Hosted, Worker
+from .worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class NotResident(Exception):
 
 
 # What the next try will find again, and what it may not: too little memory, a disk that is away.
-LASTING = (CorruptVersion, UnknownVersion, NotFound, UnsupportedModel, Broken)
+LASTING = (CorruptVersion, UnknownVersion, NotFound, Broken)
 PASSING = (OSError, RuntimeError, ValueError)
 
 
@@ -217,12 +218,8 @@ class Residence(threading.Thread):
         if manifest.digest != self._store.version(version).digest:
             raise Broken("its files are others than those on record")
         folder = self._versions.folder(version)
-        dtype = dtype_of(self._settings.dtype)
-        model = load(folder, name=version, device=device_of(self._settings.device), dtype=dtype)
-        hosted = Hosted(engine_for(model.net, self._settings), model.chat)
-        warm(hosted)
-        self._worker.host(version, hosted)
-        resident = Resident(version, manifest.digest, model, hosted.engine)
+        loaded = self._worker.load(version, folder).result()
+        resident = Resident(manifest.digest, load_chat(folder), loaded)
         with self._lock:
             self._residents[version] = resident
 

@@ -1,8 +1,8 @@
 """The serving process's parts together: record, versions, worker, residence. Built while the socket
 already listens.
 
-torch is imported by the thread that loads, not by this file: until it is done requests are told to
-come back.
+What is large is imported by the thread that builds, not by this file: until it is done requests are
+told to come back.
 """
 
 from __future__ import annotations
@@ -25,15 +25,14 @@ from feedback.store import Store
 
 from . import access
 from .errors import ApiError, unready
-from .jobs import Event, Mailbox
 from .metrics import Metrics
 from .settings import Settings
+from .worker import Worker
 
 if TYPE_CHECKING:
     from .ask import Prompt
     from .residence import Residence
     from .resident import Resident
-    from .worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +57,10 @@ class Serving:
         self.problem: str | None = None
         self.misconfigured = False
         self.ended = True
+        self.worker = Worker(settings.server)
         self.metrics = Metrics(self)
         self._store: Store | None = None
         self._residence: Residence | None = None
-        self._worker: Worker | None = None
         self._boot = threading.Thread(target=self._build, name="boot", daemon=True)
         self._watch: asyncio.Task[None] | None = None
         self._recording = asyncio.Lock()
@@ -69,16 +68,16 @@ class Serving:
 
     # From start to end.
 
-    def start(self) -> None:
-        """Begins to build on a thread; called on the event loop."""
+    async def start(self) -> None:
+        """Starts the process that decodes, and begins to build on a thread."""
         self.ended = False
         self._loop = asyncio.get_running_loop()
+        await self.worker.start()
         self._boot.start()
         self._watch = self._loop.create_task(self._watch_threads())
 
     def _build(self) -> None:
-        """Opens the record, then imports torch, installs the model as v0, and begins to follow the
-        live pointer."""
+        """Opens the record, installs the model as v0, and begins to follow the live pointer."""
         settings = self.settings
         try:
             self._store = Store.open(settings.database.resolve(settings.data))
@@ -88,7 +87,6 @@ class Serving:
             from policy.versions import CorruptVersion, Versions, WrongModel
 
             from .residence import BASE, Residence
-            from .worker import Worker
 
             transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         except (OperationalError, StoreError) as error:
@@ -101,10 +99,8 @@ class Serving:
         except (UnsupportedModel, WrongModel, CorruptVersion, OSError, ValueError) as error:
             self._give_up(f"the model {settings.model} cannot be served: {error}")
             return
-        self._worker = Worker(self._deliver)
-        self._residence = Residence(versions, self._store, self._worker, settings.server)
+        self._residence = Residence(versions, self._store, self.worker, settings.server)
         if not self._closed:
-            self._worker.start()
             self._residence.start()
 
     def _give_up(self, problem: str) -> None:
@@ -115,14 +111,14 @@ class Serving:
         """Sees a part that has died, so that the process ends and is started anew instead of half
         serving."""
         while self.problem is None:
-            residence, worker = self._residence, self._worker
+            residence, worker = self._residence, self.worker
             if residence is None and not self._boot.is_alive():
                 self.problem = "the start has failed"
             elif residence is not None and residence.hopeless is not None:
                 self._give_up(residence.hopeless)
-            elif worker is not None and worker.crashed:
-                self.problem = "the decoding thread has died"
-            elif worker is not None and worker.stalled_s > 2 * self.stalled_after_s:
+            elif worker.crashed:
+                self.problem = "the process that decodes has died"
+            elif worker.stalled_s > 2 * self.stalled_after_s:
                 self.problem = f"no decode step has ended for {worker.stalled_s:.0f} s"
                 worker.give_up()
             elif residence is not None and residence.crashed:
@@ -136,29 +132,23 @@ class Serving:
         """Takes no new requests; those that run have so many seconds before they end with an
         error."""
         self.draining = True
-        if self._worker is not None:
-            self._loop.call_later(grace_s, self._worker.fail_all, "The server is shutting down.")
+        self._loop.call_later(grace_s, self.worker.fail_all, "The server is shutting down.")
 
     async def close(self) -> None:
-        """Stops the threads and closes the record; `ended` says whether all threads have ended."""
+        """Stops the process and the threads, and closes the record; `ended` says whether all
+        threads have ended."""
         self._closed = True
         if self._watch is not None:
             self._watch.cancel()
         if self._residence is not None:
             self._residence.stop()
-        if self._worker is not None:
-            self._worker.stop()
-        threads = [self._boot, self._residence, self._worker]
+        await self.worker.stop(CLOSE_S)
+        threads = [self._boot, self._residence]
         started = [thread for thread in threads if thread is not None and thread.ident is not None]
         await asyncio.gather(*(asyncio.to_thread(thread.join, CLOSE_S) for thread in started))
         if self._store is not None:
             self._store.close()
         self.ended = not any(thread.is_alive() for thread in started)
-
-    def _deliver(self, written: list[tuple[Mailbox, Event]]) -> None:
-        """Called by the worker: one wake-up of the event loop for all that a step wrote."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(deliver, written)
 
     # What the routes use.
 
@@ -167,12 +157,6 @@ class Serving:
         if self._store is None:
             raise unready(self.problem or "The server is starting.")
         return self._store
-
-    @property
-    def worker(self) -> Worker:
-        if self._worker is None:
-            raise unready(self.problem or "The model is being loaded.")
-        return self._worker
 
     @property
     def residence(self) -> Residence:
@@ -194,10 +178,6 @@ class Serving:
     def problems(self) -> dict[str, str]:
         """Versions that cannot be served, and why."""
         return self._residence.problems if self._residence else {}
-
-    def gauge(self, name: str) -> float:
-        """A figure of the worker's; 0 while there is none."""
-        return float(getattr(self._worker, name)) if self._worker else 0.0
 
     def follow(self) -> None:
         """The live pointer has just moved."""
@@ -300,8 +280,3 @@ class Serving:
             return resident.encode(prompt.messages)
         except InvalidMessages as error:
             raise ApiError(400, str(error), param=prompt.param, code="invalid_value") from None
-
-
-def deliver(written: list[tuple[Mailbox, Event]]) -> None:
-    for mailbox, event in written:
-        mailbox.put(event)

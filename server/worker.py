@@ -1,107 +1,142 @@
-"""The worker: the one thread that owns the engines and decodes.
+"""The serving process's end of the process that decodes: orders go out, what is written comes in.
 
-Other threads give it orders (host a version, drop it, take a job, cancel it); it carries them out
-between two decode steps, so an engine is never touched from two threads. Each resident version has
-an engine of its own, with its own weights and its own cache: nothing cached by one version is ever
-read by another. It knows tokens and their text; it knows no HTTP, no asyncio and no store.
+The process is started at once and imports what it needs while others start. When it dies, or hangs
+and is given up, every job ends with a fault. All on the event loop, except what says otherwise.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
+import asyncio
+import socket
+import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
+from typing import Any
 
-from policy.chat import Chat
-from policy.engine import Engine, Request, Token, TooLarge, TooLong, TooManyRows
+from .jobs import Event, Fault, Job, Mailbox
+from .orders import (
+    Broken,
+    Cancel,
+    Drop,
+    FailAll,
+    Figures,
+    Frames,
+    Load,
+    Loaded,
+    NotLoaded,
+    Order,
+    Report,
+    Stepped,
+    Stop,
+    Submit,
+    framed,
+)
+from .settings import ServerSettings
 
-from .jobs import Event, Fault, Job, Mailbox, Piece
-from .writing import Writer
-
-Deliver = Callable[[list[tuple[Mailbox, Event]]], None]
-IDLE_S = 1.0
 STOPPED = Fault("The model has stopped.", passing=True)
-NO_NUMBER = Fault("The model's probabilities for this answer are no numbers.")
 
 
-@dataclass(frozen=True)
-class Hosted:
-    """An engine and the chat format that its tokens are read by."""
+@dataclass
+class Sent:
+    """A job that is with the process, and how many of its answers are still to end."""
 
-    engine: Engine
-    chat: Chat
-
-
-class Running:
-    """A job whose answers are not all there yet."""
-
-    def __init__(self, job: Job, mailbox: Mailbox, chat: Chat) -> None:
-        self.version = job.version
-        self.mailbox = mailbox
-        self.stop_ids = job.stop_ids
-        self.first = job.first
-        self.writers = {i: Writer(chat.detokenizer(), job.stops) for i in range(job.n)}
+    mailbox: Mailbox
+    answers: int
 
 
-class Worker(threading.Thread):
-    """Decodes for everybody. `deliver` is called on its thread, once a step, with all that the step
-    wrote."""
+class Worker:
+    """Decodes for everybody, in a process of its own."""
 
-    def __init__(self, deliver: Deliver) -> None:
-        super().__init__(name="decode", daemon=True)
-        self._deliver = deliver
-        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._hosted: dict[str, Hosted] = {}
-        self._running: dict[str, Running] = {}
-        self._moved_at = time.monotonic()
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._sent: dict[str, Sent] = {}
+        self._loading: dict[str, Future[Loaded]] = {}
+        self._figures = Figures()
+        self._moved_at: float | None = None  # None until it first came round
         self._stopping = False
         self._down = False
 
-    # Orders, from any thread.
+    async def start(self) -> None:
+        """Starts the process; it is asked for a version when it likes."""
+        self._loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            descriptor = theirs.fileno()
+            command = [sys.executable, "-m", "server.decoding", str(descriptor)]
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                self._settings.model_dump_json(),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=[descriptor],
+            )
+        wire = Wire(self._receive, self._lost)
+        self._transport, _ = await self._loop.create_unix_connection(lambda: wire, sock=ours)
 
-    def host(self, version: str, hosted: Hosted) -> None:
-        """Takes over an engine; nobody else may touch it from here on."""
-        self._orders.put(partial(self._hosted.__setitem__, version, hosted))
+    # Orders.
+
+    def load(self, version: str, folder: Path) -> Future[Loaded]:
+        """Brings a version into memory, from any thread. The future raises Broken where the next
+        try would fail as well, else RuntimeError."""
+        future = self._loading[version] = Future[Loaded]()
+        if self._down:
+            self._fail_loading()
+        self._send(Load(version, folder))
+        return future
 
     def drop(self, version: str) -> None:
-        """Lets go of a version that no request uses any more."""
-        self._orders.put(partial(self._drop, version))
+        """Lets go of a version that no request uses any more; from any thread."""
+        self._send(Drop(version))
 
     def submit(self, job: Job, mailbox: Mailbox) -> None:
-        self._orders.put(partial(self._begin, job, mailbox))
         if self._down:
-            self._deliver([(mailbox, STOPPED)])
+            mailbox.put(STOPPED)
+            return
+        self._sent[job.id] = Sent(mailbox, job.n)
+        self._send(Submit(job))
 
     def cancel(self, job_id: str) -> None:
         """Frees the rows of a job; one that is over, or unknown, is left alone."""
-        self._orders.put(partial(self._cancel, job_id))
+        if self._sent.pop(job_id, None) is not None:
+            self._send(Cancel(job_id))
 
     def fail_all(self, reason: str) -> None:
-        """Ends every job with a fault."""
-        self._orders.put(partial(self._fail_all, reason))
-
-    def stop(self) -> None:
-        self._orders.put(self._stop)
+        """Ends every job with a fault; from any thread."""
+        self._send(FailAll(reason))
 
     def give_up(self) -> None:
-        """Ends every job with a fault though the thread hangs and takes no orders."""
-        self._down = self._stopping = True
-        self._abandon()
+        """Ends a process that hangs, and every job with a fault."""
+        self._stopping = True
+        self._process.kill()
+
+    async def stop(self, within_s: float) -> None:
+        """Ends the process, by force if it takes longer."""
+        self._stopping = True
+        self._send(Stop())
+        try:
+            await asyncio.wait_for(self._process.wait(), within_s)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        self._transport.close()
 
     # What anybody may ask.
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def jobs(self) -> int:
         """Jobs being decoded or waiting for rows."""
-        return len(self._running)
+        return len(self._sent)
 
     @property
     def jobs_waiting(self) -> int:
         """Jobs that have no rows yet, over all versions."""
-        return sum(hosted.engine.waiting for hosted in list(self._hosted.values()))
+        return self._figures.waiting
 
     @property
     def jobs_running(self) -> int:
@@ -111,12 +146,12 @@ class Worker(threading.Thread):
     @property
     def cache_used(self) -> float:
         """The fullest version's share of cache positions that its rows may come to need."""
-        return max((hosted.engine.used for hosted in list(self._hosted.values())), default=0.0)
+        return self._figures.cache_used
 
     @property
     def rows(self) -> int:
         """Rows being decoded, over all versions."""
-        return sum(hosted.engine.running for hosted in list(self._hosted.values()))
+        return self._figures.rows
 
     @property
     def crashed(self) -> bool:
@@ -124,120 +159,65 @@ class Worker(threading.Thread):
 
     @property
     def stalled_s(self) -> float:
-        """For how long the thread has not come round; a busy one comes round at every step."""
-        return time.monotonic() - self._moved_at
+        """For how long the process has not come round; a busy one comes round at every step."""
+        return 0.0 if self._moved_at is None else time.monotonic() - self._moved_at
 
-    # The thread.
+    # Reports.
 
-    def run(self) -> None:
-        try:
-            while not self._stopping:
-                self._obey()
-                self._step()
-                self._moved_at = time.monotonic()
-        finally:
-            self._down = True
-            self._abandon()
-            self._obey()
+    def _receive(self, report: Report) -> None:
+        match report:
+            case Stepped(written, figures):
+                self._moved_at, self._figures = time.monotonic(), figures
+                for job_id, event in written:
+                    self._put(job_id, event)
+            case Loaded(version):
+                self._loading.pop(version).set_result(report)
+            case NotLoaded(version, reason, lasting):
+                error = Broken(reason) if lasting else RuntimeError(reason)
+                self._loading.pop(version).set_exception(error)
 
-    def _obey(self) -> None:
-        """Carries out the orders; with nothing to decode it waits for one."""
-        idle = not self._running and not self._down
-        while True:
-            try:
-                order = self._orders.get(block=idle, timeout=IDLE_S)
-            except queue.Empty:
-                return
-            order()
-            idle = False
+    def _put(self, job_id: str, event: Event) -> None:
+        sent = self._sent.get(job_id)
+        if sent is None:
+            return  # cancelled while it was on its way
+        sent.answers -= isinstance(event, Fault) or event.finish is not None
+        if isinstance(event, Fault) or not sent.answers:
+            del self._sent[job_id]
+        sent.mailbox.put(event)
 
-    def _step(self) -> None:
-        """One decode step of every engine that has something to do."""
-        written: list[tuple[Mailbox, Event]] = []
-        for hosted in self._hosted.values():
-            if hosted.engine.busy:
-                for token in hosted.engine.step():
-                    written += self._write(hosted, token)
-        if written:
-            self._deliver(written)
+    def _lost(self) -> None:
+        """The process is gone: nothing more will come."""
+        self._down, self._figures = True, Figures()
+        sent, self._sent = self._sent, {}
+        for one in sent.values():
+            one.mailbox.put(STOPPED)
+        self._fail_loading()
 
-    def _write(self, hosted: Hosted, token: Token) -> list[tuple[Mailbox, Event]]:
-        """The token as a piece of text; ends its answer at a stop string."""
-        running = self._running.get(token.request_id)
-        writer = running.writers.get(token.index) if running else None
-        if running is None or writer is None:
-            return []
-        if token.finish == "fault":
-            self._cancel(token.request_id)
-            return [(running.mailbox, NO_NUMBER)]
-        finish = token.finish
-        # A stop id that the request named is an ordinary word, and ends the text before it.
-        text = "" if token.id in running.stop_ids else writer.push(token.id)
-        if finish is not None:
-            text += writer.finish()
-        if writer.stopped:
-            if finish is None:
-                hosted.engine.cancel(token.request_id, token.index)
-            finish = "stop"
-        if finish is not None:
-            self._end_answer(token.request_id, token.index)
-        numbers = (token.logp, token.raw_logp)
-        index = running.first + token.index
-        likely = (token.top, token.odds)
-        piece = Piece(index, token.id, text, *numbers, finish, *likely, token.scores)
-        return [(running.mailbox, piece)]
+    def _fail_loading(self) -> None:
+        while self._loading:
+            _, future = self._loading.popitem()
+            future.set_exception(RuntimeError("the process that decodes has stopped"))
 
-    def _end_answer(self, job_id: str, index: int) -> None:
-        del self._running[job_id].writers[index]
-        if not self._running[job_id].writers:
-            del self._running[job_id]
+    def _send(self, order: Order) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._write, framed(order))
 
-    def _begin(self, job: Job, mailbox: Mailbox) -> None:
-        if self._down:
-            self._deliver([(mailbox, STOPPED)])
-            return
-        hosted = self._hosted[job.version]
-        stop_ids = job.stop_ids if job.ignore_eos else job.stop_ids | hosted.chat.stop_ids
-        request = Request(
-            id=job.id,
-            prompt=job.prompt,
-            params=job.params,
-            n=job.n,
-            stop_ids=stop_ids,
-            share=job.share,
-            prompt_logprobs=job.prompt_logprobs,
-            said=job.said,
-        )
-        try:
-            hosted.engine.add(request)
-        except (TooLong, TooLarge, TooManyRows) as error:
-            self._deliver([(mailbox, Fault(str(error)))])
-            return
-        self._running[job.id] = Running(job, mailbox, hosted.chat)
+    def _write(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
-    def _cancel(self, job_id: str) -> None:
-        running = self._running.pop(job_id, None)
-        if running is not None and running.version in self._hosted:
-            self._hosted[running.version].engine.cancel(job_id)
 
-    def _fail_all(self, reason: str) -> None:
-        mailboxes = [running.mailbox for running in self._running.values()]
-        for job_id in list(self._running):
-            self._cancel(job_id)
-        if mailboxes:
-            self._deliver([(mailbox, Fault(reason, passing=True)) for mailbox in mailboxes])
+class Wire(asyncio.Protocol):
+    """Hands messages on as they become whole."""
 
-    def _abandon(self) -> None:
-        """Tells everybody that nothing more will come, without asking anything of the engines."""
-        running, self._running = self._running, {}
-        if running:
-            self._deliver([(job.mailbox, STOPPED) for job in running.values()])
+    def __init__(self, receive: Callable[[Any], None], lost: Callable[[], None]) -> None:
+        self._frames = Frames()
+        self._receive = receive
+        self._lost = lost
 
-    def _drop(self, version: str) -> None:
-        assert all(running.version != version for running in self._running.values()), (
-            "a version is dropped only after its last reader has left"
-        )
-        self._hosted.pop(version, None)
+    def data_received(self, data: bytes) -> None:
+        for message in self._frames.feed(data):
+            self._receive(message)
 
-    def _stop(self) -> None:
-        self._stopping = True
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost()

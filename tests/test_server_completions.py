@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from tests.openai_schemas import check
 from tests.server_running import Running, chat_body, eventually, running, settings_for
@@ -165,21 +164,6 @@ def test_temperature_0_is_greedy(server: Running) -> None:
     """Whatever the seed, the text is the same, and so is that of a nucleus of nothing."""
     greedy = {tuple(contents(server.chat(temperature=0, seed=seed).json())) for seed in (1, 2)}
     assert greedy == {tuple(contents(server.chat(top_p=0).json()))}
-
-
-def test_prompt_is_prefilled_once_for_its_four_answers(server: Running) -> None:
-    """The prompt, less its last token, goes through the model once."""
-    resident = server.serving.residence.current
-    assert resident is not None
-    engine = server.serving.worker._hosted["v0"].engine
-    shapes: list[torch.Size] = []
-
-    def note(_module: object, _args: object, kwargs: dict[str, torch.Tensor]) -> None:
-        shapes.append(kwargs["input_ids"].shape)
-
-    with engine.net.base_model.register_forward_pre_hook(note, with_kwargs=True):
-        answer = server.chat("A prompt of more than one token", n=4).json()
-    assert shapes == [(1, answer["usage"]["prompt_tokens"] - 1)]
 
 
 def test_stop_string_ends_the_answer_before_it(server: Running) -> None:
