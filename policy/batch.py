@@ -4,7 +4,7 @@
 2. A `Batch` is what a decode step needs of all rows at once; it is built when rows change and moves
    on by itself between steps.
 
-They know no model and no cache. Axes: B rows, T positions.
+They know no model and no cache. Axes: B rows, T positions, S steps.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from policy import sampling
 from policy.requests import Request, Scores, Token, Top
 from policy.sampling import Draw, StackedParams
 from policy.shaping import Shaping
+
+_AHEAD = 32  # steps that a batch makes small tensors for at once
 
 
 @dataclass
@@ -74,7 +76,8 @@ class Row:
 
 @dataclass
 class Batch:
-    """The running rows as tensors [B]; valid until a row joins or leaves."""
+    """The running rows as tensors [B]; valid until a row joins or leaves. `steps_B`: the first that
+    has no number yet."""
 
     ids_B: Tensor
     lengths_B: Tensor
@@ -82,6 +85,8 @@ class Batch:
     keys_B: Tensor
     params: StackedParams
     shaping: Shaping | None
+    uniforms: list[Tensor] = field(default_factory=list)  # of the next steps, the next one last
+    mask_BT: Tensor | None = None
 
     @classmethod
     def of(cls, rows: list[Row], vocabulary: int, device: torch.device) -> Batch:
@@ -99,26 +104,41 @@ class Batch:
 
     def draw(self, logits_BV: Tensor) -> Draw:
         """Each row's next token, and the batch moves on to it."""
-        shaped_BV = self.shaping.shape(logits_BV, self.steps_B) if self.shaping else None
-        uniforms_B = sampling.uniforms(self.keys_B, self.steps_B)
-        drawn = sampling.draw(logits_BV, uniforms_B, self.params, shaped_BV)
+        shaped_BV = self.shaping.shape(logits_BV) if self.shaping else None
+        drawn = sampling.draw(logits_BV, self._uniforms(), self.params, shaped_BV)
         self._advance(drawn.ids_B)
         return drawn
 
     def mask(self, longest: int, dtype: torch.dtype) -> Tensor:
-        """Additive [B, 1, 1, T]: a row sees its own positions 0..length, -inf hides the rest."""
-        positions_T = torch.arange(longest + 1, device=self.lengths_B.device)
-        hidden_BT = positions_T > self.lengths_B[:, None]
-        zeros_BT = torch.zeros(hidden_BT.shape, dtype=dtype, device=hidden_BT.device)
-        return zeros_BT.masked_fill_(hidden_BT, -torch.inf)[:, None, None]
+        """Additive [B, 1, 1, T]: a row sees its own positions 0..length, -inf hides the rest. Asked
+        for at every step, since it is made for many and opened by a position at each."""
+        mask_BT = self.mask_BT
+        if mask_BT is None or longest >= mask_BT.shape[1]:
+            width = (longest // _AHEAD + 2) * _AHEAD
+            positions_T = torch.arange(width, device=self.lengths_B.device)
+            hidden_BT = positions_T > self.lengths_B[:, None]
+            zeros_BT = torch.zeros(hidden_BT.shape, dtype=dtype, device=hidden_BT.device)
+            mask_BT = self.mask_BT = zeros_BT.masked_fill_(hidden_BT, -torch.inf)
+        else:
+            mask_BT.scatter_(1, self.lengths_B[:, None], 0.0)
+        return mask_BT[:, None, None, : longest + 1]
+
+    def _uniforms(self) -> Tensor:
+        """The rows' numbers of this step."""
+        if not self.uniforms:
+            ahead_S1 = torch.arange(_AHEAD, device=self.steps_B.device).flip(0)[:, None]
+            self.uniforms = list(sampling.uniforms(self.keys_B, self.steps_B + ahead_S1))
+            self.steps_B += _AHEAD
+        return self.uniforms.pop()
 
     def _advance(self, ids_B: Tensor) -> None:
         """What `Row.take` does, for all rows at once."""
         self.ids_B = ids_B
         self.lengths_B += 1
-        self.steps_B += 1
         if self.shaping:
             self.shaping.advance(ids_B)
+            if self.shaping.over:
+                self.shaping = None
 
 
 def prefill_groups(rows: list[Row], slots: list[int]) -> Iterator[list[int]]:

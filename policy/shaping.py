@@ -28,9 +28,12 @@ class Pairs:
     values_P: Tensor
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[int, int, float]], device: torch.device) -> Pairs:
+    def of(cls, pairs: Iterable[tuple[int, int, float]], device: torch.device) -> Pairs | None:
+        """None where there are none."""
         listed = list(pairs)
-        rows, ids, values = zip(*listed, strict=True) if listed else ((), (), ())
+        if not listed:
+            return None
+        rows, ids, values = zip(*listed, strict=True)
         return cls(
             torch.tensor(rows, dtype=torch.int64, device=device),
             torch.tensor(ids, dtype=torch.int64, device=device),
@@ -75,39 +78,55 @@ class Shaping:
         self.bias = Pairs.of(
             ((i, id, value) for i, p in enumerate(params) for id, value in p.logit_bias), device
         )
+        early = [_early(row) for row in rows]
         self.held_back = Pairs.of(
             (
-                (i, id, p.min_tokens)
-                for i, p in enumerate(params)
-                if p.min_tokens
+                (i, id, steps)
+                for i, steps in enumerate(early)
+                if steps
                 for id in rows[i].request.stop_ids
             ),
             device,
         )
+        self.early = max(early, default=0)
+        self.step = 0
         penalised = any(p.penalises for p in params)
         self.penalties = Penalties.of(rows, vocabulary, device) if penalised else None
 
     @classmethod
     def of(cls, rows: Sequence[Row], vocabulary: int, device: torch.device) -> Shaping | None:
-        """None where no row asks for anything."""
-        shaped = any(row.request.params.shapes for row in rows)
-        return cls(rows, vocabulary, device) if shaped else None
+        """None where there is nothing to do."""
+        if not any(row.request.params.shapes for row in rows):
+            return None
+        shaping = cls(rows, vocabulary, device)
+        return None if shaping.over else shaping
 
-    def shape(self, logits_BV: Tensor, steps_B: Tensor) -> Tensor:
-        """The logits to draw from, float32; `steps_B` is how many tokens each row has said."""
-        bias, held = self.bias, self.held_back
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to do at any further step."""
+        return not (self.bias or self.penalties or self.step < self.early)
+
+    def shape(self, logits_BV: Tensor) -> Tensor:
+        """The logits to draw from, float32."""
         z_BV = logits_BV.float().clone()
-        z_BV.index_put_((bias.rows_P, bias.ids_P), bias.values_P, accumulate=True)
-        early_P = steps_B[held.rows_P] < held.values_P
-        never = torch.tensor(-torch.inf, device=z_BV.device)
-        z_BV.index_put_((held.rows_P[early_P], held.ids_P[early_P]), never)
+        if bias := self.bias:
+            z_BV.index_put_((bias.rows_P, bias.ids_P), bias.values_P, accumulate=True)
+        if (held := self.held_back) and self.step < self.early:
+            at = (held.rows_P, held.ids_P)
+            z_BV[at] = z_BV[at].masked_fill(held.values_P > self.step, -torch.inf)
         return penalised(z_BV, self.penalties) if self.penalties else z_BV
 
     def advance(self, ids_B: Tensor) -> None:
         """Counts what was drawn."""
+        self.step += 1
         if self.penalties:
             ones_B1 = torch.ones_like(ids_B, dtype=torch.float32)[:, None]
             self.penalties.counts_BV.scatter_add_(1, ids_B[:, None], ones_B1)
+
+
+def _early(row: Row) -> int:
+    """The steps for which a row's stop ids, if any, are held back."""
+    return max(0, row.request.params.min_tokens - len(row.said)) if row.request.stop_ids else 0
 
 
 def penalised(logits_BV: Tensor, penalties: Penalties) -> Tensor:

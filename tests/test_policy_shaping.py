@@ -28,14 +28,17 @@ def shaped(*rows: Row) -> list[Any]:
     """LOGITS as each row gets them."""
     shaping = Shaping.of(rows, len(LOGITS), CPU)
     assert shaping is not None
-    steps_B = torch.tensor([len(one.said) for one in rows])
-    z_BV = shaping.shape(torch.tensor([LOGITS] * len(rows)), steps_B)
+    z_BV = shaping.shape(torch.tensor([LOGITS] * len(rows)))
     return [pytest.approx(values, abs=1e-6) for values in z_BV.tolist()]
 
 
 def test_nothing_asked_is_nothing_done() -> None:
-    """Temperature and cuts are no shaping."""
+    """Temperature and cuts are no shaping, nor is a least length that was reached or that no stop
+    id could cut short."""
     assert Shaping.of([row([1], temperature=0.3, top_p=0.5, min_p=0.1)], 4, CPU) is None
+    assert (
+        Shaping.of([row([1], stop_ids=(2,), min_tokens=1), row([], min_tokens=9)], 4, CPU) is None
+    )
 
 
 def test_presence_counts_once_and_frequency_each_time() -> None:
@@ -64,7 +67,20 @@ def test_no_stop_before_min_tokens() -> None:
     """With one of two tokens said the stop ids 2 and 3 are impossible; with two they are not."""
     never = -float("inf")
     assert shaped(row([1], stop_ids=(2, 3), min_tokens=2)) == [[2.0, -1.0, never, never]]
-    assert shaped(row([1, 1], stop_ids=(2, 3), min_tokens=2)) == [list(LOGITS)]
+    two = [row([1, 1], stop_ids=(2,), min_tokens=2), row([1], stop_ids=(3,), min_tokens=2)]
+    assert shaped(*two) == [list(LOGITS), [2.0, -1.0, 0.5, never]]
+
+
+def test_shaping_is_over_when_all_may_stop() -> None:
+    """One token more for the first row, two for the second."""
+    rows = [row([1], stop_ids=(2,), min_tokens=2), row([], stop_ids=(3,), min_tokens=2)]
+    shaping = Shaping.of(rows, len(LOGITS), CPU)
+    assert shaping is not None
+    shaping.advance(torch.tensor([0, 0]))
+    assert shaping.shape(torch.tensor([LOGITS] * 2)).isinf().nonzero().tolist() == [[1, 3]]
+    assert not shaping.over
+    shaping.advance(torch.tensor([0, 0]))
+    assert shaping.over
 
 
 def test_rows_do_not_touch_each_other() -> None:
@@ -91,5 +107,5 @@ def test_what_is_drawn_is_counted() -> None:
     assert moved is not None
     assert anew is not None
     moved.advance(torch.tensor([2, 0]))
-    steps_B, z_BV = torch.tensor([2, 2]), torch.tensor([LOGITS, LOGITS])
-    assert torch.equal(moved.shape(z_BV, steps_B), anew.shape(z_BV, steps_B))
+    z_BV = torch.tensor([LOGITS, LOGITS])
+    assert torch.equal(moved.shape(z_BV), anew.shape(z_BV))
