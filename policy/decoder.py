@@ -12,7 +12,7 @@ Any decoder can take it by its own modules. A Llama-shaped one takes it on its w
    differs is rounding.
 
 It knows no request and no sampling. Axes: B rows, H hidden, A heads of queries, K heads of keys, D
-width of a head, V vocabulary.
+width of a head, T positions, V vocabulary.
 """
 
 from __future__ import annotations
@@ -151,6 +151,7 @@ class LeanDecoder:
         self._cache = cache
         self._embed = net.get_input_embeddings()
         self._rotary = model.rotary_emb
+        self._turns_T2D = torch.empty(0)
         with _JOINING:
             self._layers = [Layer.of(layer) for layer in model.layers]
         self._norm = Norm.of(model.norm)
@@ -173,11 +174,14 @@ class LeanDecoder:
 
     def _turn(self, x_BH: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and sines [B, 1, D] of the rows' positions, the first half of the sines negative:
-        half a roll of the width is then what rotates it."""
-        cos_B1D, sin_B1D = self._rotary(x_BH, lengths_B[:, None])
-        sign_D = torch.ones_like(sin_B1D[0, 0])
-        sign_D[: self._width // 2] = -1
-        return cos_B1D, sin_B1D * sign_D
+        half a roll of the width is then what rotates it. No loaded model's hang on a length."""
+        if len(self._turns_T2D) < self._cache.capacity:
+            positions_1T = torch.arange(self._cache.capacity, device=x_BH.device)[None]
+            cos_TD, sin_TD = (turn[0] for turn in self._rotary(x_BH, positions_1T))
+            sin_TD[:, : self._width // 2] *= -1
+            self._turns_T2D = torch.stack([cos_TD, sin_TD], 1)
+        cos_B1D, sin_B1D = self._turns_T2D.index_select(0, lengths_B).chunk(2, 1)
+        return cos_B1D, sin_B1D
 
     def _attend(
         self,

@@ -134,17 +134,17 @@ def draw(
     z_BV = logits_BV.float() if shaped_BV is None else shaped_BV
     if params.all_greedy:
         ids_B, logps_BV = z_BV.argmax(-1), raw_BV
-        logps_B = torch.zeros_like(uniforms_B, dtype=torch.float32)
     else:
         logps_BV = _tempered(z_BV, raw_BV if shaped_BV is None else None, params)
         ids_B = invert(logps_BV, uniforms_B)
         if params.any_greedy:
             ids_B = torch.where(params.greedy_B, z_BV.argmax(-1), ids_B)
-        logps_B = _at(logps_BV, ids_B).masked_fill(params.greedy_B, 0.0)
+    raw_logps_B = _at(raw_BV, ids_B)
+    logps_B = raw_logps_B if logps_BV is raw_BV else _at(logps_BV, ids_B)
     return Draw(
         ids_B,
-        logps_B,
-        _at(raw_BV, ids_B),
+        logps_B.masked_fill(params.greedy_B, 0.0) if params.any_greedy else logps_B,
+        raw_logps_B,
         top=Likely.of(raw_BV, params.top) if params.top else None,
         odds=_odds(logps_BV, ids_B, params) if params.odds else None,
     )
