@@ -90,7 +90,7 @@ class Norm:
 
 @dataclass(frozen=True)
 class Product:
-    """x W^T + b, of one linear module or of several joined."""
+    """x W + b, of one linear module or of several joined."""
 
     weight: Tensor
     bias: Tensor | None
@@ -98,15 +98,17 @@ class Product:
     @classmethod
     def of(cls, *modules: Any) -> Product:
         biases = [module.bias for module in modules if module.bias is not None]
-        weight = joined([module.weight for module in modules])
+        weight = joined([module.weight for module in modules]).t()
         return cls(weight, joined(biases) if biases else None)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
+        if self.bias is None:
+            return torch.mm(x, self.weight)
+        return torch.addmm(self.bias, x, self.weight)
 
     def added(self, residual: Tensor, x: Tensor) -> Tensor:
-        """residual + x W^T + b."""
-        out = torch.addmm(residual, x, self.weight.t())
+        """residual + x W + b."""
+        out = torch.addmm(residual, x, self.weight)
         return out if self.bias is None else out.add_(self.bias)
 
 
