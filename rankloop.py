@@ -109,6 +109,8 @@ def stay_quiet() -> None:
     """No library tells anybody that it is used. Read when they load, so before."""
     for name in ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
         os.environ.setdefault(name, "1")
+    # Said where a process only tokenises: that there is no torch, as if something were missing.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 

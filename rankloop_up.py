@@ -102,8 +102,8 @@ def _check_model(model: str) -> None:
     """
     if model == "builtin" or (Path(model) / "config.json").exists():
         return
-    # Imports torch, so only for a model that has to be looked for.
-    from policy.model import resolve
+    # Imports transformers, so only for a model that has to be looked for.
+    from policy.source import resolve
 
     try:
         resolve(model)

@@ -42,7 +42,7 @@ def _learn(settings: Settings) -> None:
     from feedback.store import Store
     from learner.keeper import Keeper
     from learner.schedule import ticking
-    from policy.model import ModelNotFound, UnsupportedModel
+    from policy.source import ModelNotFound, UnsupportedModel
     from policy.versions import CorruptVersion, Versions, WrongModel
 
     settings.data.mkdir(parents=True, exist_ok=True)

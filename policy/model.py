@@ -1,9 +1,7 @@
-"""Loading a causal language model with its tokenizer and chat template, by name.
+"""Loading a causal language model with its tokenizer and chat template.
 
-1. A name is "builtin", a folder, or a Hugging Face hub id; a hub model already cached is not asked
-   for again.
-2. Weights come from safetensors only, no code comes from the model's folder, dropout is 0.
-3. Only full-attention decoders are taken, since the KV slots keep every position of every layer.
+1. Weights come from safetensors only, no code comes from the model's folder, dropout is 0.
+2. Only full-attention decoders are taken, since the KV slots keep every position of every layer.
    The config tells most others apart; a short answer through the slots, scored against a plain
    forward pass, proves the rest.
 
@@ -18,14 +16,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
-    AutoTokenizer,
-    GenerationConfig,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -34,24 +28,10 @@ from transformers import (
 from policy.chat import Chat, NoChatTemplate
 from policy.engine import Engine, Request, generate
 from policy.params import SamplingParams
+from policy.source import UnsupportedModel, load_chat
 
-BUILTIN = Path(__file__).parent / "builtin" / "weights"
-_HUB_FILES = ["*.json", "*.jinja", "*.txt", "tokenizer.model", "model*.safetensors"]
 # A wrong mask or cache moves log-probabilities by whole units; rounding by at most this much.
 _ROUNDING = {torch.float32: 1e-3, torch.float64: 1e-6}
-
-
-class ModelNotFound(ValueError):
-    """Nothing stands where the name points; the text says what was looked for."""
-
-
-class UnsupportedModel(ValueError):
-    """A model that is there but cannot be served; the text names it and says why."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"Model {name!r} is not supported: {reason}.")
-        self.name = name
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -64,23 +44,6 @@ class Model:
     name: str
     folder: Path
     context: int
-
-
-def resolve(name: str) -> Path:
-    """The folder that "builtin", a folder's path or a hub id stands for; downloads a hub model that
-    is not cached. Raises ModelNotFound."""
-    folder = BUILTIN if name == "builtin" else Path(name).expanduser()
-    if (folder / "config.json").is_file():
-        return folder.resolve()
-    if folder.is_dir() or name == "builtin" or folder.is_absolute() or name.startswith((".", "~")):
-        raise ModelNotFound(f"Model {name!r}: there is no config.json in {folder.absolute()}.")
-    try:
-        return _snapshot(name)
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
-        raise ModelNotFound(
-            f"Model {name!r}: there is no such folder, and the Hugging Face hub has no such model, "
-            f"keeps it closed or cannot be reached, and it is not in the local cache. ({error})"
-        ) from error
 
 
 def load(
@@ -105,12 +68,6 @@ def load(
     return Model(net, tokenizer, chat, name, folder, int(config.max_position_embeddings))
 
 
-def load_chat(folder: Path) -> Chat:
-    """A folder's tokenizer and chat format, without its weights. Raises NoChatTemplate."""
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    return Chat(tokenizer, _eos_ids(folder))
-
-
 def supported(folder: Path, name: str) -> PreTrainedConfig:
     """The config of a folder, as far as it tells of a model that can be served; no weight is read.
     Raises UnsupportedModel."""
@@ -118,18 +75,6 @@ def supported(folder: Path, name: str) -> PreTrainedConfig:
     for reason in _refusals(config):
         raise UnsupportedModel(name, reason)
     return config
-
-
-def _snapshot(name: str) -> Path:
-    """The cached snapshot if it is whole, so that a restart needs no network and a model changes
-    under no data folder; else the hub's current one."""
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=True))
-        if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")):
-            return folder
-    except LocalEntryNotFoundError:
-        pass
-    return Path(snapshot_download(name, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"]))
 
 
 def _config(folder: Path, name: str) -> PreTrainedConfig:
@@ -194,18 +139,6 @@ def _net(folder: Path, name: str, config: PreTrainedConfig, dtype: torch.dtype) 
 
 def _default_dtype(device: str) -> torch.dtype:
     return torch.float32 if device == "cpu" else torch.bfloat16
-
-
-def _eos_ids(folder: Path) -> set[int]:
-    """Every end-of-sequence id that the folder's configs name, each one id or a list."""
-    configs: list[Any] = [AutoConfig.from_pretrained(folder, local_files_only=True)]
-    if (folder / "generation_config.json").is_file():
-        configs.append(GenerationConfig.from_pretrained(folder, local_files_only=True))
-    ids: set[int] = set()
-    for config in configs:
-        eos: Any = getattr(config, "eos_token_id", None)
-        ids |= {eos} if isinstance(eos, int) else set(eos or ())
-    return ids
 
 
 @torch.inference_mode()

@@ -22,10 +22,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from policy.manifest import FileEntry, Manifest, describe, digest, revision, sha256
-from policy.model import Model, ModelNotFound, load, resolve, supported
+from policy.source import ModelNotFound, resolve
+
+if TYPE_CHECKING:
+    from policy.model import Model
 
 __all__ = [
     "CorruptVersion",
@@ -138,6 +141,8 @@ class Versions:
         UnsupportedModel."""
         manifest = self.verify(id)
         assert manifest.kind != "reward", "a reward model scores and answers nobody"
+        from policy.model import load  # torch's import: most of a version's life needs none
+
         return load(self.folder(id), name=id, device=device)
 
     def install_base(self, model: str) -> Manifest:
@@ -162,6 +167,8 @@ class Versions:
                 files=files,
             )
             if "v0" not in self.ids():
+                from policy.model import supported
+
                 supported(folder, model)  # a data folder is not bound to what it cannot serve
                 return self._place(asked, lambda folder: None)
             installed = self.read("v0")
@@ -209,7 +216,7 @@ class Versions:
             files={},
         )
         with self._publishing():
-            return self._place(manifest, _saver(model) if isinstance(model, Model) else model)
+            return self._place(manifest, model if callable(model) else _saver(model))
 
     def remove(self, id: str) -> None:
         """Deletes a version; the manifest goes first, so that half a folder is none. v0 stays."""

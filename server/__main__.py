@@ -1,8 +1,11 @@
 """The serving process: `python -m server`, or `rankloop server`.
 
-The socket listens before torch is imported, so that whoever asks early is told to wait. On SIGTERM
-running answers have a grace time; then the process exits with 0. It exits with 1 when it cannot
-serve any more and had better be started anew, with 2 when the settings must change first.
+The socket listens before anything large is imported, so that whoever asks early is told to wait.
+Tensors are the decoding process's: to this one there is no torch, which transformers would import
+for seconds to tokenise a text.
+
+On SIGTERM running answers have a grace time; then the process exits with 0. It exits with 1 when it
+cannot serve any more and had better be started anew, with 2 when the settings must change first.
 """
 
 from __future__ import annotations
@@ -46,6 +49,7 @@ class Server(uvicorn.Server):
 
 def main(settings: Settings) -> None:
     """Serves until told to stop, and ends the process."""
+    sys.modules["torch"] = None  # type: ignore[assignment]
     section = settings.server
     access.check_binding(section.host, settings.key)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")

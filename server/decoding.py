@@ -10,6 +10,7 @@ no store. It ends when the serving process does.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -20,23 +21,27 @@ import transformers
 
 from policy.chat import Chat
 from policy.engine import Request, Token, TooLarge, TooLong, TooManyRows
-from policy.model import UnsupportedModel
+from policy.source import ModelNotFound, UnsupportedModel
+from policy.versions import CorruptVersion, Versions, WrongModel
 
 from .hosting import Hosted, host
 from .jobs import Event, Fault, Job, Piece
 from .orders import (
     Broken,
     Cancel,
+    Done,
     Drop,
     FailAll,
+    Failed,
     Figures,
+    Install,
     Load,
-    Loaded,
-    NotLoaded,
     Order,
+    Room,
     Stepped,
     Stop,
     Submit,
+    Task,
 )
 from .post import Post
 from .settings import ServerSettings
@@ -45,6 +50,9 @@ from .writing import Writer
 log = logging.getLogger(__name__)
 
 IDLE_S = 1.0
+# What the next try would find again, unlike too little memory or a disk that is away; at the start
+# those too are for a person to mend.
+LASTING = (UnsupportedModel, ModelNotFound, WrongModel, CorruptVersion, Broken)
 NO_NUMBER = Fault("The model's probabilities for this answer are no numbers.")
 
 
@@ -85,8 +93,8 @@ class Decoding:
                 self._cancel(job_id)
             case FailAll(reason):
                 self._fail_all(reason)
-            case Load():
-                threading.Thread(target=self._load, args=(order,), daemon=True).start()
+            case Install() | Load():
+                threading.Thread(target=self._work, args=(order,), daemon=True).start()
             case Drop(version):
                 self._drop(version)
             case Stop():
@@ -172,19 +180,25 @@ class Decoding:
         )
         self._hosted.pop(version, None)
 
-    def _load(self, order: Load) -> None:
-        """On a thread of its own; the engine is the decoding thread's from the report on."""
+    def _work(self, task: Task) -> None:
+        """On a thread of its own."""
         try:
-            hosted = host(order, self._settings)
+            match task:
+                case Install(root, model):
+                    self._post.send(Done(task, Versions(root).install_base(model).digest))
+                case Load():
+                    self._post.send(Done(task, self._load(task)))
         except Exception as error:
-            log.exception("%s was not loaded", order.version)
-            lasting = isinstance(error, UnsupportedModel | Broken)
-            self._post.send(NotLoaded(order.version, str(error), lasting))
-            return
-        self._hosted[order.version] = hosted
+            log.exception("%s has failed", task)
+            lasting = isinstance(error, LASTING) or isinstance(task, Install)
+            self._post.send(Failed(task, str(error), lasting))
+
+    def _load(self, task: Load) -> Room:
+        """The engine is the decoding thread's from here on."""
+        hosted = host(task, self._settings)
+        self._hosted[task.version] = hosted
         engine = hosted.engine
-        vocabulary = int(engine.net.config.vocab_size)
-        self._post.send(Loaded(order.version, engine.context, engine.positions, vocabulary))
+        return Room(engine.context, engine.positions, int(engine.net.config.vocab_size))
 
     def _figures(self) -> Figures:
         engines = [hosted.engine for hosted in list(self._hosted.values())]
@@ -205,6 +219,8 @@ def main(descriptor: int, settings: ServerSettings) -> None:
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     with socket.socket(fileno=descriptor) as end:
         Decoding(Post(end), settings).run()
+    # Nothing is left to tidy, and an ordinary exit takes a second to take torch apart.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,16 @@ HEADER = 4
 
 
 @dataclass(frozen=True)
+class Install:
+    """Make this model the v0 of the version folders under `root`. Done with its digest."""
+
+    root: Path
+    model: str
+
+
+@dataclass(frozen=True)
 class Load:
-    """Bring a version into memory, and try it."""
+    """Bring a version into memory, and try it. Done with what it has Room for."""
 
     version: str
     folder: Path
@@ -56,25 +64,33 @@ class Stop:
     """End the process."""
 
 
-Order = Load | Drop | Submit | Cancel | FailAll | Stop
+Task = Install | Load
+Order = Task | Drop | Submit | Cancel | FailAll | Stop
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A version can be asked: the longest prompt and answer together, the cache positions of all
-    its rows, and the size of its vocabulary, each in tokens."""
+class Room:
+    """A version's longest prompt and answer together, the cache positions of all its rows, and its
+    vocabulary, each in tokens."""
 
-    version: str
     context: int
     positions: int
     vocabulary: int
 
 
 @dataclass(frozen=True)
-class NotLoaded:
-    """A version could not be brought into memory. `lasting`: the next try would find the same."""
+class Done:
+    """A task has succeeded."""
 
-    version: str
+    task: Task
+    result: Room | str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A task has not. `lasting`: the next try would find the same."""
+
+    task: Task
     reason: str
     lasting: bool
 
@@ -97,12 +113,12 @@ class Stepped:
     figures: Figures
 
 
-Report = Loaded | NotLoaded | Stepped
+Report = Done | Failed | Stepped
 
 
 class Broken(Exception):
-    """The version itself is bad, and will be at every try: files that do not verify, answers that
-    are no numbers."""
+    """The model itself is bad, and will be at every try: files that do not verify, a shape that
+    cannot be served, answers that are no numbers."""
 
 
 def framed(message: Order | Report) -> bytes:

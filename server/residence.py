@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 from feedback.errors import IllegalMove, NotFound
 from feedback.records import Live
 from feedback.store import Store
-from policy.model import load_chat
+from policy.source import load_chat
 from policy.versions import CorruptVersion, UnknownVersion, Versions
 
 from .orders import Broken
@@ -218,8 +218,8 @@ class Residence(threading.Thread):
         if manifest.digest != self._store.version(version).digest:
             raise Broken("its files are others than those on record")
         folder = self._versions.folder(version)
-        loaded = self._worker.load(version, folder).result()
-        resident = Resident(manifest.digest, load_chat(folder), loaded)
+        room = self._worker.load(version, folder)
+        resident = Resident(version, manifest.digest, load_chat(folder), room)
         with self._lock:
             self._residents[version] = resident
 

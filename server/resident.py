@@ -9,18 +9,18 @@ from collections.abc import Sequence
 
 from policy.chat import Chat, Message
 
-from .orders import Loaded
+from .orders import Room
 
 
 class Resident:
     """One version in memory. `readers` counts the requests that use it; Residence counts them."""
 
-    def __init__(self, digest: str, chat: Chat, loaded: Loaded) -> None:
-        self.id = loaded.version
+    def __init__(self, id: str, digest: str, chat: Chat, room: Room) -> None:
+        self.id = id
         self.digest = digest
-        self.context = loaded.context
-        self.positions = loaded.positions
-        self.vocabulary = loaded.vocabulary
+        self.context = room.context
+        self.positions = room.positions
+        self.vocabulary = room.vocabulary
         self.template_hash = chat.template_hash
         self.stop_ids = chat.stop_ids
         self.readers = 0

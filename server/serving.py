@@ -26,6 +26,7 @@ from feedback.store import Store
 from . import access
 from .errors import ApiError, unready
 from .metrics import Metrics
+from .orders import Broken
 from .settings import Settings
 from .worker import Worker
 
@@ -81,22 +82,17 @@ class Serving:
         settings = self.settings
         try:
             self._store = Store.open(settings.database.resolve(settings.data))
-            import transformers
-
-            from policy.model import UnsupportedModel
-            from policy.versions import CorruptVersion, Versions, WrongModel
+            from policy.versions import Versions
 
             from .residence import BASE, Residence
-
-            transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         except (OperationalError, StoreError) as error:
             self._give_up(f"the database cannot be opened: {getattr(error, 'orig', error)}")
             return
         try:
             versions = Versions(settings.data / "versions")
-            manifest = versions.install_base(settings.model)
-            self._store.install_base(BASE, digest=manifest.digest)
-        except (UnsupportedModel, WrongModel, CorruptVersion, OSError, ValueError) as error:
+            digest = self.worker.install(versions.root, settings.model)
+            self._store.install_base(BASE, digest=digest)
+        except Broken as error:
             self._give_up(f"the model {settings.model} cannot be served: {error}")
             return
         self._residence = Residence(versions, self._store, self.worker, settings.server)

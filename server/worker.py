@@ -20,18 +20,21 @@ from .jobs import Event, Fault, Job, Mailbox
 from .orders import (
     Broken,
     Cancel,
+    Done,
     Drop,
     FailAll,
+    Failed,
     Figures,
     Frames,
+    Install,
     Load,
-    Loaded,
-    NotLoaded,
     Order,
     Report,
+    Room,
     Stepped,
     Stop,
     Submit,
+    Task,
     framed,
 )
 from .settings import ServerSettings
@@ -53,7 +56,7 @@ class Worker:
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
         self._sent: dict[str, Sent] = {}
-        self._loading: dict[str, Future[Loaded]] = {}
+        self._tasks: dict[Task, Future[Any]] = {}
         self._figures = Figures()
         self._moved_at: float | None = None  # None until it first came round
         self._stopping = False
@@ -77,14 +80,23 @@ class Worker:
 
     # Orders.
 
-    def load(self, version: str, folder: Path) -> Future[Loaded]:
-        """Brings a version into memory, from any thread. The future raises Broken where the next
-        try would fail as well, else RuntimeError."""
-        future = self._loading[version] = Future[Loaded]()
+    def install(self, root: Path, model: str) -> str:
+        """Makes the model v0; its digest. Waits, on any thread but the loop's. Raises Broken where
+        the next try would fail as well, else RuntimeError."""
+        digest: str = self._have_done(Install(root, model))
+        return digest
+
+    def load(self, version: str, folder: Path) -> Room:
+        """Brings a version into memory. Waits, and raises, as `install` does."""
+        room: Room = self._have_done(Load(version, folder))
+        return room
+
+    def _have_done(self, task: Task) -> Any:
+        future = self._tasks[task] = Future[Any]()
+        self._send(task)
         if self._down:
-            self._fail_loading()
-        self._send(Load(version, folder))
-        return future
+            self._fail_tasks()
+        return future.result()
 
     def drop(self, version: str) -> None:
         """Lets go of a version that no request uses any more; from any thread."""
@@ -170,11 +182,11 @@ class Worker:
                 self._moved_at, self._figures = time.monotonic(), figures
                 for job_id, event in written:
                     self._put(job_id, event)
-            case Loaded(version):
-                self._loading.pop(version).set_result(report)
-            case NotLoaded(version, reason, lasting):
+            case Done(task, result):
+                self._tasks.pop(task).set_result(result)
+            case Failed(task, reason, lasting):
                 error = Broken(reason) if lasting else RuntimeError(reason)
-                self._loading.pop(version).set_exception(error)
+                self._tasks.pop(task).set_exception(error)
 
     def _put(self, job_id: str, event: Event) -> None:
         sent = self._sent.get(job_id)
@@ -191,11 +203,11 @@ class Worker:
         sent, self._sent = self._sent, {}
         for one in sent.values():
             one.mailbox.put(STOPPED)
-        self._fail_loading()
+        self._fail_tasks()
 
-    def _fail_loading(self) -> None:
-        while self._loading:
-            _, future = self._loading.popitem()
+    def _fail_tasks(self) -> None:
+        while self._tasks:
+            _, future = self._tasks.popitem()
             future.set_exception(RuntimeError("the process that decodes has stopped"))
 
     def _send(self, order: Order) -> None:

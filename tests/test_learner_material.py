@@ -6,7 +6,8 @@ import pytest
 
 from feedback.records import LoggedPrompt
 from learner.material import BuiltinMaterial, LoggedMaterial
-from policy.model import BUILTIN, Model, load
+from policy.model import Model, load
+from policy.source import BUILTIN
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from policy.model import ModelNotFound, UnsupportedModel, load, resolve
+from policy.model import load
+from policy.source import ModelNotFound, UnsupportedModel, resolve
 from tests.tiny_models import SHAPES, make_config, make_tiny, make_tokenizer
 
 SMALL: dict[str, Any] = {"vocab_size": 400, "hidden_size": 32, "num_hidden_layers": 1}

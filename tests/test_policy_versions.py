@@ -21,7 +21,8 @@ from transformers import (
     MambaConfig,
 )
 
-from policy.model import UnsupportedModel, load
+from policy.model import load
+from policy.source import UnsupportedModel
 from policy.versions import (
     CorruptVersion,
     Manifest,
