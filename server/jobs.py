@@ -1,5 +1,4 @@
-"""What passes between the requests' loop and the decoding thread: frozen values, no torch, no
-asyncio."""
+"""What passes between requests and the process that decodes: frozen values, no torch, no asyncio."""
 
 from __future__ import annotations
 
