@@ -1,4 +1,4 @@
-"""What passes between requests and the process that decodes: frozen values, no torch, no asyncio."""
+"""What passes between requests and the process that decodes: frozen values, without torch."""
 
 from __future__ import annotations
 

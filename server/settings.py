@@ -31,7 +31,7 @@ class ServerSettings(BaseModel):
     )
     sampler: Literal["embedded"] = Field(
         default="embedded",
-        description="What generates the answers: `embedded` is the engine that comes with the server.",
+        description="What generates the answers: `embedded` is the engine of this server.",
     )
     pairing: Literal["same"] = Field(
         default="same",
