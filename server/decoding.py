@@ -1,23 +1,14 @@
-"""The process that decodes: it owns the models, and takes orders between two steps.
+"""What the process that decodes does: it owns the models, and takes orders between two steps.
 
-A process, because threads of one share a lock: what it takes to send a token to its reader would
-keep the next one from being computed. Each resident version has an engine of its own, with its own
-weights and its own cache: nothing cached by one version is ever read by another. A version is
-loaded and tried on a thread beside the steps. It knows tokens and their text; it knows no HTTP and
-no store. It ends when the serving process does.
+Each resident version has an engine of its own, with its own weights and its own cache: nothing
+cached by one version is ever read by another. A version is loaded and tried on a thread beside the
+steps. It knows tokens and their text; it knows no HTTP and no store.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import socket
-import sys
 import threading
-
-import torch
-import transformers
 
 from policy.chat import Chat
 from policy.engine import Request, Token, TooLarge, TooLong, TooManyRows
@@ -207,21 +198,3 @@ class Decoding:
             waiting=sum(engine.waiting for engine in engines),
             cache_used=max((engine.used for engine in engines), default=0.0),
         )
-
-
-def main(descriptor: int, settings: ServerSettings) -> None:
-    """Decodes for whoever holds the other end of the socket."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # Those are for the serving process, which lets running answers finish first.
-        signal.signal(number, signal.SIG_IGN)
-    torch.set_num_threads(settings.threads)
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    with socket.socket(fileno=descriptor) as end:
-        Decoding(Post(end), settings).run()
-    # Nothing is left to tidy, and an ordinary exit takes a second to take torch apart.
-    os._exit(0)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), ServerSettings.model_validate_json(sys.argv[2]))

@@ -68,7 +68,7 @@ class Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             descriptor = theirs.fileno()
-            command = [sys.executable, "-m", "server.decoding", str(descriptor)]
+            command = [sys.executable, "-m", "server.decode_process", str(descriptor)]
             self._process = await asyncio.create_subprocess_exec(
                 *command,
                 self._settings.model_dump_json(),

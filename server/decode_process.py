@@ -1,0 +1,40 @@
+"""The process that decodes, started by the serving process and ended with it: `python -m
+server.decode_process DESCRIPTOR SETTINGS`, a socket's and the server's section as JSON.
+
+A process, because threads of one share a lock: what it takes to send a token to its reader would
+keep the next one from being computed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+
+from .settings import ServerSettings
+
+
+def main(descriptor: int, settings: ServerSettings) -> None:
+    """Decodes for whoever holds the other end of the socket."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Those are for the serving process, which lets running answers finish first.
+        signal.signal(number, signal.SIG_IGN)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    import torch
+    import transformers
+
+    from .decoding import Decoding
+    from .post import Post
+
+    torch.set_num_threads(settings.threads)
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    with socket.socket(fileno=descriptor) as end:
+        Decoding(Post(end), settings).run()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), ServerSettings.model_validate_json(sys.argv[2]))
+    # Nothing is left to tidy, and an ordinary exit takes a second to take torch apart.
+    os._exit(0)
