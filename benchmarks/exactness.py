@@ -32,7 +32,9 @@ def main(
     tokens: Annotated[int, typer.Option(help="Longest answer.")] = 64,
 ) -> None:
     """Print one JSON object; exits with 1 if an answer in float32 differs."""
-    found = measured(load(model, dtype=getattr(torch, dtype)), prompts, tokens)
+    loaded = load(model, dtype=getattr(torch, dtype))
+    loaded.net.requires_grad_(False)  # as it is served
+    found = measured(loaded, prompts, tokens)
     typer.echo(json.dumps({"model": model.name, "dtype": dtype, **found}))
     if dtype == "float32" and any(found["differ"].values()):
         sys.exit(1)

@@ -116,10 +116,14 @@ class SlotCache(Cache):
         states_B2HTD = torch.cat([key_states, value_states], 1)
         if self._slots_B is None:
             return self.extend(layer_idx, states_B2HTD[:, :, 0])
-        if layer_idx == len(self._layers):
-            self._layers.append(self._new(states_B2HTD[0]))
-        self._layers[layer_idx][self._slots_B, :, : states_B2HTD.shape[2]] = states_B2HTD
+        self.fill(layer_idx, states_B2HTD)
         return key_states, value_states
+
+    def fill(self, layer: int, states_B2HTD: Tensor) -> None:
+        """Writes whole prompts' keys and values [B, 2H, T, D] into the slots chosen for them."""
+        if layer == len(self._layers):
+            self._layers.append(self._new(states_B2HTD[0]))
+        self._layers[layer][self._slots_B, :, : states_B2HTD.shape[2]] = states_B2HTD
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Asked only where no mask is given, which is a prefill: nothing was seen before it."""

@@ -68,7 +68,7 @@ class Engine:
         self._filling: deque[Filling] = deque()  # admitted, their prompts on the way
         self._running: list[Row] = []  # row i is in slot i
         self._batch: Batch | None = None  # the rows as tensors; None once they have changed
-        self._decode_step = decoder(net, self._cache)
+        self._decoder = decoder(net, self._cache)
 
     @property
     def busy(self) -> bool:
@@ -224,12 +224,7 @@ class Engine:
         device = self.net.device
         ids_BT = torch.tensor(padded, device=device)
         self._cache.prefill(torch.tensor(slots, device=device))
-        self.net.base_model(
-            input_ids=ids_BT,
-            position_ids=torch.arange(longest, device=device).expand_as(ids_BT),
-            past_key_values=self._cache,
-            use_cache=True,
-        )
+        self._decoder.prefill(ids_BT)
 
     def _decode(self) -> list[Token]:
         """One forward pass over all rows, and one draw for each."""
@@ -238,7 +233,7 @@ class Engine:
         self._cache.fit(longest + 1, len(self._running), len(self._running))
         self._cache.decode(batch.lengths_B, longest)
         mask = batch.mask(longest, self.net.dtype)
-        drawn = batch.draw(self._decode_step(batch.ids_B, batch.lengths_B, mask))
+        drawn = batch.draw(self._decoder.decode(batch.ids_B, batch.lengths_B, mask))
         rows = zip(self._running, drawn.rows(), strict=True)
         return [row.take(*found, context=self.context) for row, found in rows]
 

@@ -35,6 +35,7 @@ def host(order: Load, settings: ServerSettings) -> Hosted:
     the machine lacks something."""
     device, dtype = device_of(settings.device), dtype_of(settings.dtype)
     model = load(order.folder, name=order.version, device=device, dtype=dtype)
+    model.net.requires_grad_(False)  # what is only served may lie as decoding likes it best
     hosted = Hosted(engine_for(model.net, settings), model.chat)
     warm(hosted)
     return hosted

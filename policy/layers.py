@@ -1,0 +1,157 @@
+"""A Llama-shaped model's weights, as a pass that is written out takes them.
+
+1. Query, key and value weights lie one after another in memory, and so do gate and up: each is one
+   product. The model's parameters become views of the joined tensors, so nothing is held twice, and
+   a training step or a loaded state is seen here at once.
+2. On a CPU, weights that need no gradient lie column by column.
+3. The arithmetic is that of transformers' modules. What differs is rounding.
+
+Axes: N tokens, of whatever rows and positions; H hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+PARTS = 8
+"""Of a one-row product."""
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Root mean square layer norm (Zhang and Sennrich 2019)."""
+
+    weight: nn.Parameter
+    eps: float
+    eps_1: Tensor
+
+    @classmethod
+    def of(cls, module: Any) -> Norm:
+        weight, eps = module.weight, float(module.variance_epsilon)
+        return cls(weight, eps, torch.full((1,), eps, device=weight.device))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if x.is_cuda or x.dtype is not torch.float32:
+            return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+        # On a CPU torch's own is made of twice as many operations.
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        scale = torch.addcmul(self.eps_1, length, length, value=1 / x.shape[-1]).rsqrt_()
+        return (x * scale).mul_(self.weight)
+
+
+@dataclass(frozen=True)
+class Product:
+    """x W + b, of one linear module or of several joined.
+
+    With columns that lie one after another one row's sums are taken in sequence, and their rounding
+    adds up: in parts they are as good as any. `parts` is W cut along what is summed, if it can be.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    parts: Tensor | None
+
+    @classmethod
+    def of(cls, *modules: Any) -> Product:
+        biases = [module.bias for module in modules if module.bias is not None]
+        weight = joined([module.weight for module in modules]).t()
+        cut = weight.is_contiguous() and len(weight) % PARTS == 0
+        parts = weight.view(PARTS, -1, weight.shape[1]) if cut else None
+        return cls(weight, joined(biases) if biases else None, parts)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        out = (
+            self._one(x, self.parts) if self.parts is not None and len(x) == 1 else x @ self.weight
+        )
+        return out if self.bias is None else out.add_(self.bias)
+
+    def added(self, residual: Tensor, x: Tensor) -> Tensor:
+        """residual + x W + b."""
+        if self.parts is not None and len(x) == 1:
+            out = self._one(x, self.parts).add_(residual)
+        else:
+            out = torch.addmm(residual, x, self.weight)
+        return out if self.bias is None else out.add_(self.bias)
+
+    @staticmethod
+    def _one(x_1H: Tensor, parts: Tensor) -> Tensor:
+        return torch.bmm(x_1H.view(len(parts), 1, -1), parts).sum(0)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One decoder layer's weights. `query_norm` and `key_norm`: Qwen3's; `rotary`: not in every
+    layer of SmolLM3."""
+
+    before: Norm
+    qkv: Product
+    query_norm: Norm | None
+    key_norm: Norm | None
+    rotary: bool
+    out: Product
+    between: Norm
+    gate_up: Product
+    down: Product
+
+    @classmethod
+    def of(cls, layer: Any) -> Layer:
+        attention, mlp = layer.self_attn, layer.mlp
+        normed = hasattr(attention, "q_norm")
+        return cls(
+            before=Norm.of(layer.input_layernorm),
+            qkv=Product.of(attention.q_proj, attention.k_proj, attention.v_proj),
+            query_norm=Norm.of(attention.q_norm) if normed else None,
+            key_norm=Norm.of(attention.k_norm) if normed else None,
+            rotary=bool(getattr(attention, "use_rope", True)),
+            out=Product.of(attention.o_proj),
+            between=Norm.of(layer.post_attention_layernorm),
+            gate_up=Product.of(mlp.gate_proj, mlp.up_proj),
+            down=Product.of(mlp.down_proj),
+        )
+
+    def after(self, x_NH: Tensor, attended_NH: Tensor) -> Tensor:
+        """What the layer gives on, once its attention has found something."""
+        x_NH = self.out.added(x_NH, attended_NH)
+        gate, up = self.gate_up(self.between(x_NH)).chunk(2, -1)
+        return self.down.added(x_NH, F.silu(gate).mul_(up))
+
+
+def joined(parts: Sequence[nn.Parameter]) -> Tensor:
+    """The parameters as one tensor along their first axis; they become views of it."""
+    first = parts[0].detach()
+    size, strides = (sum(map(len, parts)), *first.shape[1:]), _strides(parts)
+    if not _adjacent(parts, strides):
+        # Outside of inference mode, so that they can still be trained.
+        with torch.inference_mode(False), torch.no_grad():
+            whole = torch.empty_strided(size, strides, dtype=first.dtype, device=first.device)
+            torch.cat([part.detach() for part in parts], out=whole)
+        for part, view in zip(parts, torch.split(whole, list(map(len, parts))), strict=True):
+            part.data = view
+        first = whole
+    return first.as_strided(size, strides, first.storage_offset())
+
+
+def _strides(parts: Sequence[nn.Parameter]) -> tuple[int, ...]:
+    """Of the joined tensor. On a CPU a float32 matrix that lies column by column is multiplied with
+    few rows in two thirds of the time; fused optimisers want one row by row."""
+    first = parts[0]
+    on_cpu = first.device.type == "cpu" and first.dtype is torch.float32
+    if on_cpu and first.dim() == 2 and not first.requires_grad:
+        return 1, sum(map(len, parts))
+    return (*first.shape[1:], 1)
+
+
+def _adjacent(parts: Sequence[nn.Parameter], strides: tuple[int, ...]) -> bool:
+    """Whether each begins where the one before it ends, in memory laid out like this."""
+    return all(part.stride() == strides for part in parts) and all(
+        before.untyped_storage().data_ptr() == after.untyped_storage().data_ptr()
+        and before.storage_offset() + len(before) * strides[0] == after.storage_offset()
+        for before, after in pairwise(parts)
+    )
