@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ from rankloop_settings import Settings, UserError
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    import httpx
 
 PROGRAMS = ("server", "learner", "ui")
 # Ten seconds are promised from the signal to the last process gone; supervisord kills after this.
@@ -237,19 +240,25 @@ class _Readiness:
             return
         api = self.settings.api_url
         page = self.settings.page_url
-        if _answers(f"{api}/readyz") and _answers(page):
+        if self._answers(f"{api}/readyz") and self._answers(page):
             self.announced = True
             took = time.monotonic() - self.began
             typer.echo(f"\nRankloop is up after {took:.1f} s.\n  chat  {page}\n  API   {api}/v1\n")
 
+    def _answers(self, url: str) -> bool:
+        import httpx
 
-def _answers(url: str) -> bool:
-    import httpx
+        try:
+            return self._client.get(url).is_success
+        except httpx.TransportError:
+            return False
 
-    try:
-        return httpx.get(url, timeout=1, trust_env=False, follow_redirects=True).is_success
-    except httpx.TransportError:
-        return False
+    @cached_property
+    def _client(self) -> httpx.Client:
+        """One for all: each reads the certificates anew, a tenth of a core at this rate."""
+        import httpx
+
+        return httpx.Client(timeout=1, trust_env=False, follow_redirects=True)
 
 
 def _watch(

@@ -1,110 +1,26 @@
 """The serving process: `python -m server`, or `rankloop server`.
 
-The socket listens before anything large is imported, so that whoever asks early is told to wait.
-Tensors are the decoding process's: to this one there is no torch, which transformers would import
-for seconds to tokenise a text.
-
-On SIGTERM running answers have a grace time; then the process exits with 0. It exits with 1 when it
-cannot serve any more and had better be started anew, with 2 when the settings must change first.
+The process that decodes is started before anything else is imported: what it imports takes longest.
+Tensors are its own: to this process there is no torch, which transformers would import for seconds
+to tokenise a text.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-import socket
 import sys
 
-import uvicorn
-
-from . import access
-from .app import create_app
-from .deadlines import Protocol
-from .serving import Serving
 from .settings import Settings
-
-log = logging.getLogger(__name__)
-
-# What is left after the grace time for error frames to leave.
-LAST_FRAMES_S = 1.0
-
-
-class Server(uvicorn.Server):
-    """uvicorn, telling the application at once that it must come to an end."""
-
-    def __init__(self, config: uvicorn.Config, serving: Serving, grace_s: float) -> None:
-        super().__init__(config)
-        self._serving = serving
-        self._grace_s = grace_s
-        serving.failed = self._end
-
-    def _end(self, _problem: str) -> None:
-        self.should_exit = True
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._serving.drain(self._grace_s)
-        await super().shutdown(sockets)
+from .worker import Worker
 
 
 def main(settings: Settings) -> None:
     """Serves until told to stop, and ends the process."""
+    worker = Worker(settings.server)
+    worker.spawn()
     sys.modules["torch"] = None  # type: ignore[assignment]
-    section = settings.server
-    access.check_binding(section.host, settings.key)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
-    app = create_app(settings)
-    serving: Serving = app.state.serving
-    config = uvicorn.Config(
-        app,
-        host=section.host,
-        port=section.port,
-        access_log=False,
-        server_header=False,
-        log_config=None,
-        http=Protocol,
-        timeout_graceful_shutdown=int(section.grace_s + LAST_FRAMES_S),
-    )
-    server = Server(config, serving, section.grace_s)
-    _end(serving, _run(server))
+    from .run import serve
 
-
-def _leave(_number: int, _frame: object) -> None:
-    raise SystemExit(0)
-
-
-def _run(server: Server) -> int:
-    """uvicorn raises the signal again that ended it, for `_leave`; and exits by itself when it
-    cannot bind."""
-    try:
-        # Bound before anything is built: an address in use is known at once.
-        server.run([without_delay(server.config.bind_socket())])
-    except SystemExit as end:
-        if end.code:
-            log.error("cannot listen on %s:%d", server.config.host, server.config.port)
-        return 1 if end.code else 0
-    return 0
-
-
-def without_delay(listener: socket.socket) -> socket.socket:
-    """Lets small frames leave at once: asyncio sees to that only on sockets that it made itself,
-    and Nagle's algorithm against delayed acknowledgement costs a stream's first token 40 ms."""
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
-
-
-def _end(serving: Serving, code: int) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if serving.problem is not None:
-        code = 2 if serving.misconfigured else 1
-    if not serving.ended:
-        # A thread in the middle of native code would abort an ordinary exit.
-        os._exit(code)
-    sys.exit(code)
+    serve(settings, worker)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,13 @@ from .access import Access, Bodies, RequestIds
 from .deadlines import Deadlines
 from .serving import Serving
 from .settings import Settings
+from .worker import Worker
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The server as an ASGI application. The model is loaded once it runs; /readyz says when."""
-    serving = Serving(settings)
+def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
+    """The server as an ASGI application. The model is loaded once it runs; /readyz says when.
+    `worker`: decodes for it, if it was started already."""
+    serving = Serving(settings, worker or Worker(settings.server))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

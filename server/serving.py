@@ -48,7 +48,7 @@ class Serving:
     """What the routes share. `failed` is called, on the event loop, when the process had better
     end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, worker: Worker) -> None:
         self.settings = settings
         self.key = access.usable(settings.key)
         self.failed: Callable[[str], None] | None = None
@@ -58,7 +58,7 @@ class Serving:
         self.problem: str | None = None
         self.misconfigured = False
         self.ended = True
-        self.worker = Worker(settings.server)
+        self.worker = worker
         self.metrics = Metrics(self)
         self._store: Store | None = None
         self._residence: Residence | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -55,6 +56,7 @@ class Worker:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
         self._sent: dict[str, Sent] = {}
         self._tasks: dict[Task, Future[Any]] = {}
         self._figures = Figures()
@@ -62,21 +64,25 @@ class Worker:
         self._stopping = False
         self._down = False
 
-    async def start(self) -> None:
-        """Starts the process; it is asked for a version when it likes."""
-        self._loop = asyncio.get_running_loop()
-        ours, theirs = socket.socketpair()
+    def spawn(self) -> None:
+        """Starts the process; it imports what it needs while others do the same."""
+        self._end, theirs = socket.socketpair()
         with theirs:
             descriptor = theirs.fileno()
             command = [sys.executable, "-m", "server.decode_process", str(descriptor)]
-            self._process = await asyncio.create_subprocess_exec(
-                *command,
-                self._settings.model_dump_json(),
-                stdin=asyncio.subprocess.DEVNULL,
+            self._process = subprocess.Popen(
+                [*command, self._settings.model_dump_json()],
+                stdin=subprocess.DEVNULL,
                 pass_fds=[descriptor],
             )
+
+    async def start(self) -> None:
+        """Listens to the process, from now on and on this loop."""
+        if self._process is None:
+            self.spawn()
+        self._loop = asyncio.get_running_loop()
         wire = Wire(self._receive, self._lost)
-        self._transport, _ = await self._loop.create_unix_connection(lambda: wire, sock=ours)
+        self._transport, _ = await self._loop.create_unix_connection(lambda: wire, sock=self._end)
 
     # Orders.
 
@@ -121,24 +127,37 @@ class Worker:
     def give_up(self) -> None:
         """Ends a process that hangs, and every job with a fault."""
         self._stopping = True
-        self._process.kill()
+        self._kill()
 
     async def stop(self, within_s: float) -> None:
         """Ends the process, by force if it takes longer."""
         self._stopping = True
         self._send(Stop())
-        try:
-            await asyncio.wait_for(self._process.wait(), within_s)
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+        if not await asyncio.to_thread(self._ended, within_s):
+            self._kill()
         self._transport.close()
+
+    def _ended(self, within_s: float) -> bool:
+        try:
+            self._running.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _kill(self) -> None:
+        self._running.kill()
+        self._running.wait()
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "start() comes first"
+        return self._process
 
     # What anybody may ask.
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._running.pid
 
     @property
     def jobs(self) -> int:

@@ -20,9 +20,9 @@ from feedback.store import Store
 from policy.model import Model
 from policy.versions import Versions
 from rankloop import Settings
-from server.__main__ import without_delay
 from server.app import create_app
 from server.deadlines import Protocol
+from server.run import without_delay
 from server.serving import Serving
 from server.settings import ServerSettings
 
