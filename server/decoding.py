@@ -179,10 +179,11 @@ class Decoding:
                     self._post.send(Done(task, Versions(root).install_base(model).digest))
                 case Load():
                     self._post.send(Done(task, self._load(task)))
+        except LASTING as error:
+            self._post.send(Failed(task, str(error), lasting=True))
         except Exception as error:
             log.exception("%s has failed", task)
-            lasting = isinstance(error, LASTING) or isinstance(task, Install)
-            self._post.send(Failed(task, str(error), lasting))
+            self._post.send(Failed(task, str(error), lasting=isinstance(task, Install)))
 
     def _load(self, task: Load) -> Room:
         """The engine is the decoding thread's from here on."""
