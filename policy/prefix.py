@@ -41,7 +41,7 @@ class Prefixes:
 
     def keep(self, share: str, tokens: tuple[int, ...], kept: Kept) -> None:
         """Takes over a row's positions; what they begin with need not be kept apart."""
-        for other in [key for key in self._kept if key[0] == share]:
+        for other in self._alike(share, tokens):
             if tokens[: len(other[1])] == other[1]:
                 del self._kept[other]
         self._kept[share, tokens] = kept
@@ -50,12 +50,17 @@ class Prefixes:
 
     def find(self, share: str, tokens: tuple[int, ...]) -> Kept:
         """The longest beginning of `tokens` that was kept for `share`; empty if it is short."""
-        alike = [(_common(key[1], tokens), key) for key in self._kept if key[0] == share]
+        alike = [(_common(key[1], tokens), key) for key in self._alike(share, tokens)]
         length, key = max(alike, default=(0, None), key=lambda found: found[0])
         if key is None or length < LEAST:
             return ()
         self._kept.move_to_end(key)
         return tuple(states[:, :length] for states in self._kept[key])
+
+    def _alike(self, share: str, tokens: tuple[int, ...]) -> list[tuple[str, tuple[int, ...]]]:
+        """What was kept for `share` and begins so much alike that it is worth a look."""
+        begin = tokens[:LEAST]
+        return [key for key in self._kept if key[0] == share and key[1][:LEAST] == begin]
 
 
 @dataclass
