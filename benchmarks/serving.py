@@ -59,7 +59,7 @@ def main(
     bare: dict[str, float] = {}
     for count in map(int, streams.split(",")):
         name = f"{count} streams" if count > 1 else "1 stream"
-        loads[name] = partial(streaming, count, max(2, 32 // count), tokens)
+        loads[name] = partial(streaming, count, max(4, 32 // count), tokens)
         bare[name] = tokens_per_second(model, dtype, count)
     if trace is not None:
         asks = slice_of(trace)
