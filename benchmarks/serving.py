@@ -74,7 +74,8 @@ def main(
         memory = {side.name: side.peak_mib for side in sides}
     table = as_markdown(rows, memory, share)
     (out / "serving.md").write_text(table)
-    draw(rows, f"{model.name}, {dtype}, answers of {tokens} tokens", out / "serving.png")
+    name = "built-in model" if model == BUILTIN else model.name
+    draw(rows, f"{name}, {dtype}, answers of {tokens} tokens", out / "serving.png")
     record = {"rows": [vars(row) for row in rows], "peak_mib": memory, "four_at_once": share}
     (out / "serving.json").write_text(json.dumps(record, indent=1))
     typer.echo(table)
