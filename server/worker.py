@@ -225,9 +225,11 @@ class Worker:
         self._fail_tasks()
 
     def _fail_tasks(self) -> None:
-        while self._tasks:
-            _, future = self._tasks.popitem()
-            future.set_exception(RuntimeError("the process that decodes has stopped"))
+        """On the loop, or on the thread of a task that came too late."""
+        for task in list(self._tasks):
+            future = self._tasks.pop(task, None)
+            if future is not None:
+                future.set_exception(RuntimeError("the process that decodes has stopped"))
 
     def _send(self, order: Order) -> None:
         if not self._loop.is_closed():
