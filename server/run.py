@@ -15,12 +15,13 @@ import socket
 import sys
 
 import uvicorn
+from fastapi import FastAPI
 
 from . import access
 from .app import create_app
-from .deadlines import Protocol
+from .deadlines import KEEP_ALIVE_S, Protocol
 from .serving import Serving
-from .settings import Settings
+from .settings import ServerSettings, Settings
 from .worker import Worker
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,14 @@ def serve(settings: Settings, worker: Worker) -> None:
         signal.signal(number, _leave)
     app = create_app(settings, worker)
     serving: Serving = app.state.serving
-    config = uvicorn.Config(
+    config = config_of(app, section)
+    server = Server(config, serving, section.grace_s)
+    _end(serving, _run(server))
+
+
+def config_of(app: FastAPI, section: ServerSettings) -> uvicorn.Config:
+    """How uvicorn serves it."""
+    return uvicorn.Config(
         app,
         host=section.host,
         port=section.port,
@@ -64,10 +72,9 @@ def serve(settings: Settings, worker: Worker) -> None:
         server_header=False,
         log_config=None,
         http=Protocol,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(section.grace_s + LAST_FRAMES_S),
     )
-    server = Server(config, serving, section.grace_s)
-    _end(serving, _run(server))
 
 
 def _leave(_number: int, _frame: object) -> None:

@@ -21,8 +21,7 @@ from policy.model import Model
 from policy.versions import Versions
 from rankloop import Settings
 from server.app import create_app
-from server.deadlines import Protocol
-from server.run import without_delay
+from server.run import config_of, without_delay
 from server.serving import Serving
 from server.settings import ServerSettings
 
@@ -87,7 +86,8 @@ def settings_for(data: Path, model: Path, **server: Any) -> Settings:
 def running(settings: Settings) -> Iterator[Running]:
     """Serves until the block ends."""
     app = create_app(settings)
-    config = uvicorn.Config(app, log_config=None, http=Protocol, timeout_graceful_shutdown=1)
+    config = config_of(app, settings.server)
+    config.timeout_graceful_shutdown = 1
     server = uvicorn.Server(config)
     with without_delay(socket.create_server(("127.0.0.1", 0))) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

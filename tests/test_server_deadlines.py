@@ -46,6 +46,20 @@ def test_headers_that_do_not_come_end_the_connection(server: Running) -> None:
     assert 0.4 < time.monotonic() - began < 4
 
 
+def test_an_idle_connection_outlasts_its_client(server: Running) -> None:
+    """httpx lets go of one after 5 s; if the server did so too, a request at that moment would be
+    lost. The deadline for headers is not for a connection that has none on the way."""
+    ask = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with connected(server, ask) as connection:
+        for _ in range(2):
+            answer = HTTPResponse(connection)
+            answer.begin()
+            assert answer.status == 200
+            answer.read()
+            time.sleep(5.5)
+            connection.sendall(ask)
+
+
 def test_a_body_that_does_not_come_is_a_408(server: Running) -> None:
     """In OpenAI's shape: its client tries again by itself."""
     headers = (
