@@ -17,7 +17,8 @@ RUN pip install --no-cache-dir .[postgres]
 RUN useradd --create-home rankloop && mkdir /data && chown rankloop /data
 USER rankloop
 WORKDIR /home/rankloop
-ENV RANKLOOP_DATA=/data HF_HOME=/data/hub
+# The decode step is compiled for the processor that it meets, and kept with the data.
+ENV RANKLOOP_DATA=/data HF_HOME=/data/hub NUMBA_CACHE_DIR=/data/compiled
 VOLUME /data
 EXPOSE 8000 7860
 

@@ -51,6 +51,8 @@ $(VENV)/.installed: pyproject.toml
 	@$(BIN)/pip install --quiet --editable .
 	@# An installation that is broken is seen here, not at the start.
 	@$(BIN)/python -c 'import fastapi, gradio, sqlmodel, torch, transformers.modeling_utils'
+	@# What is compiled for this processor is there before the first answer waits for it.
+	@$(BIN)/python -c 'from policy import kernels; kernels.prepare()'
 	@touch $@
 
 define debian

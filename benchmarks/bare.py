@@ -25,9 +25,9 @@ def tokens_per_second(model: Path, dtype: str, rows: int) -> float:
 
 def _run(net: torch.nn.Module, rows: int) -> float:
     cache = DynamicCache()
-    net(input_ids=torch.ones(rows, PROMPT, dtype=torch.int64), past_key_values=cache)
+    net(input_ids=torch.ones(rows, PROMPT, dtype=torch.int64), cache=cache)
     ids = torch.ones(rows, 1, dtype=torch.int64)
     began = time.perf_counter()
     for _ in range(STEPS):
-        net(input_ids=ids, past_key_values=cache)
+        net(input_ids=ids, cache=cache)
     return rows * STEPS / (time.perf_counter() - began)

@@ -97,9 +97,7 @@ class SlotCache(Cache):
         """Adds one token's keys and values to each active row; gives all keys and all values
         [B, H, T, D] that attention is to see."""
         rows, heads, width = states_B2HD.shape
-        if layer == len(self._layers):
-            self._layers.append(self._new(states_B2HD[0, :, None]))
-        slots = self._layers[layer]
+        slots = self.slots(layer, states_B2HD[0])
         if self._flat_BH is None or self._flat_BH.shape[1] != heads:
             self._flat_BH = self._flat(heads)
         # One copy by flat index is cheaper than indexing slot and position.
@@ -108,6 +106,12 @@ class SlotCache(Cache):
         )
         seen = slots[:rows, :, : self._longest + 1]
         return seen[:, : heads // 2], seen[:, heads // 2 :]
+
+    def slots(self, layer: int, states_2HD: Tensor) -> Tensor:
+        """All slots of a layer [S, 2H, T, D], made like one token's states if there are none."""
+        if layer == len(self._layers):
+            self._layers.append(self._new(states_2HD[:, None]))
+        return self._layers[layer]
 
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from transformers import PreTrainedModel
@@ -45,7 +46,7 @@ class Engine:
     """Runs requests on `net`, at most `rows` answers at once and `context` positions each (the
     model's own limit if None), `positions` in all (enough for all rows if None). `keep`: positions
     of finished rows that are kept for requests that may share them. Where `net` needs no gradient
-    its weights are laid out to decode quicker, and it can be neither trained nor saved."""
+    its weights may be laid out to decode quicker, and it can be neither trained nor saved."""
 
     def __init__(
         self,
@@ -146,6 +147,7 @@ class Engine:
         tokens of them a step, start now; the others begin to fill."""
         if not self.running:
             self._cache.reset()
+            self._decoder.begin()
         first_rows: list[int] = []
         left, held = self.prefill, len(self._running)
         while self._queue and left > 0 and self._can_admit(self._queue[0]):
@@ -232,7 +234,7 @@ class Engine:
         longest = max(row.length for row in self._running)
         self._cache.fit(longest + 1, len(self._running), len(self._running))
         self._cache.decode(batch.lengths_B, longest)
-        mask = batch.mask(longest, self.net.dtype)
+        mask = partial(batch.mask, longest, self.net.dtype)
         drawn = batch.draw(self._decoder.decode(batch.ids_B, batch.lengths_B, mask))
         rows = zip(self._running, drawn.rows(), strict=True)
         return [row.take(*found, context=self.context) for row, found in rows]

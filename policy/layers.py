@@ -3,7 +3,7 @@
 1. Query, key and value weights lie one after another in memory, and so do gate and up: each is one
    product. The model's parameters become views of the joined tensors, so nothing is held twice, and
    a training step or a loaded state is seen here at once.
-2. On a CPU, weights that need no gradient lie column by column.
+2. Weights that need no gradient lie column by column where the compiled step takes them so.
 3. The arithmetic is that of transformers' modules. What differs is rounding.
 
 Axes: N tokens, of whatever rows and positions; H hidden.
@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-PARTS = 8
-"""Of a one-row product."""
+from policy import kernels
 
 
 @dataclass(frozen=True)
@@ -30,59 +30,39 @@ class Norm:
 
     weight: nn.Parameter
     eps: float
-    eps_1: Tensor
 
     @classmethod
     def of(cls, module: Any) -> Norm:
-        weight, eps = module.weight, float(module.variance_epsilon)
-        return cls(weight, eps, torch.full((1,), eps, device=weight.device))
+        return cls(module.weight, float(module.variance_epsilon))
 
     def __call__(self, x: Tensor) -> Tensor:
-        if x.is_cuda or x.dtype is not torch.float32:
-            return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
-        # On a CPU torch's own is made of twice as many operations.
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        scale = torch.addcmul(self.eps_1, length, length, value=1 / x.shape[-1]).rsqrt_()
-        return (x * scale).mul_(self.weight)
+        if kernels.fit(x) and x.dim() == 2:
+            eps = np.float32(self.eps)
+            return torch.from_numpy(kernels.norm(x.numpy(), self.weight.detach().numpy(), eps))
+        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
 
 
 @dataclass(frozen=True)
 class Product:
-    """x W + b, of one linear module or of several joined.
-
-    With columns that lie one after another one row's sums are taken in sequence, and their rounding
-    adds up: in parts they are as good as any. `parts` is W cut along what is summed, if it can be.
-    """
+    """x W + b, of one linear module or of several joined."""
 
     weight: Tensor
     bias: Tensor | None
-    parts: Tensor | None
 
     @classmethod
     def of(cls, *modules: Any) -> Product:
         biases = [module.bias for module in modules if module.bias is not None]
         weight = joined([module.weight for module in modules]).t()
-        cut = weight.is_contiguous() and len(weight) % PARTS == 0
-        parts = weight.view(PARTS, -1, weight.shape[1]) if cut else None
-        return cls(weight, joined(biases) if biases else None, parts)
+        return cls(weight, joined(biases) if biases else None)
 
     def __call__(self, x: Tensor) -> Tensor:
-        out = (
-            self._one(x, self.parts) if self.parts is not None and len(x) == 1 else x @ self.weight
-        )
+        out = x @ self.weight
         return out if self.bias is None else out.add_(self.bias)
 
     def added(self, residual: Tensor, x: Tensor) -> Tensor:
         """residual + x W + b."""
-        if self.parts is not None and len(x) == 1:
-            out = self._one(x, self.parts).add_(residual)
-        else:
-            out = torch.addmm(residual, x, self.weight)
+        out = torch.addmm(residual, x, self.weight)
         return out if self.bias is None else out.add_(self.bias)
-
-    @staticmethod
-    def _one(x_1H: Tensor, parts: Tensor) -> Tensor:
-        return torch.bmm(x_1H.view(len(parts), 1, -1), parts).sum(0)
 
 
 @dataclass(frozen=True)
@@ -139,11 +119,9 @@ def joined(parts: Sequence[nn.Parameter]) -> Tensor:
 
 
 def _strides(parts: Sequence[nn.Parameter]) -> tuple[int, ...]:
-    """Of the joined tensor. On a CPU a float32 matrix that lies column by column is multiplied with
-    few rows in two thirds of the time; fused optimisers want one row by row."""
+    """Of the joined tensor. Optimisers and files want a matrix row by row."""
     first = parts[0]
-    on_cpu = first.device.type == "cpu" and first.dtype is torch.float32
-    if on_cpu and first.dim() == 2 and not first.requires_grad:
+    if first.dim() == 2 and kernels.fit(first) and not first.requires_grad:
         return 1, sum(map(len, parts))
     return (*first.shape[1:], 1)
 

@@ -108,7 +108,7 @@ class Filling:
         part = prompt[:-1][self.done : self.done + tokens]
         run = net.base_model if self.request.prompt_logprobs is None else net
         ids_1T = torch.tensor([part], device=net.device)
-        result = run(input_ids=ids_1T, past_key_values=self.past, use_cache=True)
+        result = run(input_ids=ids_1T, cache=self.past, use_cache=True)
         if self.request.prompt_logprobs is not None:
             self._score(result.logits[0], prompt[self.done + 1 : self.done + len(part) + 1])
         self.done += len(part)

@@ -1,0 +1,326 @@
+"""A Llama-shaped model's decode step, compiled for this processor by numba: float32, one thread.
+
+1. `step` takes a few rows through a layer, `logits` through the last norm and the head. Between two
+   calls lies next to no Python: a small model's step on a CPU is else mostly the cost of starting
+   operations, whose own code the weights push out of the near caches each time.
+2. Products read each weight once for four rows; their sums are taken in parts, so that rounding
+   does not add up. Of many rows a library's products are quicker: those take `norm` and `attend`.
+3. Attention goes row by row over the positions that a row holds, and reads each once.
+
+What is compiled is kept on disk for the next process. Sums may be reordered, so that they are
+vectors; a NaN keeps its meaning, and its row. They know no model. Axes: B rows, H hidden, V
+columns, A heads of queries, K heads of keys and as many of values, D width of a head, T positions,
+S slots.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+
+UNIT = 4
+"""Terms of a sum that are taken at a time: their number is a multiple of it."""
+PART = 64
+"""Terms of a product's sum that are added up by themselves."""
+COLUMNS = 2048
+"""Of a product that are computed at a time: four rows of them fit the nearest cache."""
+
+FEW = 12
+"""Rows up to which the products here are the quicker ones."""
+
+Array = Any
+
+
+class Weights(NamedTuple):
+    """One layer's, matrices as [terms, columns], one row after another in memory. An empty bias or
+    norm is none."""
+
+    before: Array
+    qkv: Array
+    qkv_bias: Array
+    query_norm: Array
+    key_norm: Array
+    out: Array
+    out_bias: Array
+    between: Array
+    gate_up: Array
+    gate_up_bias: Array
+    down: Array
+    down_bias: Array
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    options: dict[str, Any] = {
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": {"reassoc", "contract", "arcp", "nsz"},
+    }
+    try:
+        return njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+    except RuntimeError:  # no folder to keep it in
+        return njit(**options)(function)  # type: ignore[no-any-return]
+
+
+def fit(weight: Tensor) -> bool:
+    """Whether these are for a model of such weights. Of several threads torch's own operations make
+    better use."""
+    return (
+        weight.device.type == "cpu"
+        and weight.dtype is torch.float32
+        and torch.get_num_threads() == 1
+    )
+
+
+def prepare() -> None:
+    """Compiles them all, so that whoever decodes first need not wait."""
+    none, vector = np.empty(0, np.float32), np.ones(UNIT, np.float32)
+    matrix, turns = np.ones((UNIT, UNIT), np.float32), np.ones((1, 2, UNIT), np.float32)
+    weights = Weights(
+        before=vector,
+        qkv=np.ones((UNIT, 3 * UNIT), np.float32),
+        qkv_bias=none,
+        query_norm=none,
+        key_norm=none,
+        out=matrix,
+        out_bias=none,
+        between=vector,
+        gate_up=np.ones((UNIT, 2 * UNIT), np.float32),
+        gate_up_bias=none,
+        down=matrix,
+        down_bias=none,
+    )
+    slots, eps = np.ones((1, 2, 1, UNIT), np.float32), np.float32(1)
+    step(matrix[:1], np.zeros(1, np.int64), slots, turns, weights, 1, eps, eps)
+    logits(matrix[:1], vector, eps, matrix, none)
+
+
+@_compiled
+def step(
+    x: Array,
+    lengths: Array,
+    slots: Array,
+    turns: Array,
+    weights: Any,
+    queries: int,
+    scale: Any,
+    eps: Any,
+) -> None:
+    """Takes `x` [B, H] through a layer, in place. The rows' new keys and values go to `slots`
+    [S, 2 K, T, D] at positions `lengths`, beside those before them. `turns` [T, 2, D]: cosines and
+    signed sines of each position, or nothing where heads are not rotated."""
+    normed = norm(x, weights.before, eps)
+    heads = np.zeros((len(x), weights.qkv.shape[1]), np.float32)
+    _multiply(normed, weights.qkv, weights.qkv_bias, heads)
+    found = attend(heads, lengths, slots, turns, weights, queries, scale, eps)
+    _multiply(found, weights.out, weights.out_bias, x)
+    normed = norm(x, weights.between, eps)
+    gate_up = np.zeros((len(x), weights.gate_up.shape[1]), np.float32)
+    _multiply(normed, weights.gate_up, weights.gate_up_bias, gate_up)
+    _multiply(_gated(gate_up), weights.down, weights.down_bias, x)
+
+
+@_compiled
+def attend(
+    flat: Array,
+    lengths: Array,
+    slots: Array,
+    turns: Array,
+    weights: Any,
+    queries: int,
+    scale: Any,
+    eps: Any,
+) -> Array:
+    """What the rows' heads [B, (A + 2 K) x D] find [B, A x D]; the rest as for `step`."""
+    rows, keys, width = len(flat), slots.shape[1] // 2, slots.shape[3]
+    heads = flat.reshape(rows, queries + 2 * keys, width)
+    _norm_heads(heads, 0, queries, weights.query_norm, eps)
+    _norm_heads(heads, queries, queries + keys, weights.key_norm, eps)
+    if len(turns):
+        _turn(heads, turns, lengths, queries + keys)
+    found = np.empty((rows, queries, width), np.float32)
+    _attend(heads, lengths, slots, scale, found)
+    return found.reshape(rows, queries * width)
+
+
+@_compiled
+def logits(x: Array, weight: Array, eps: Any, head: Array, bias: Array) -> Array:
+    """What the last layer gave, as logits [B, V]."""
+    out = np.zeros((len(x), head.shape[1]), np.float32)
+    _multiply(norm(x, weight, eps), head, bias, out)
+    return out
+
+
+@_compiled
+def norm(x: Array, weight: Array, eps: Any) -> Array:
+    """Root mean square norm (Zhang and Sennrich 2019) of each row."""
+    out = np.empty_like(x)
+    for row in range(x.shape[0]):
+        _norm_one(x[row], weight, eps, out[row])
+    return out
+
+
+@_compiled
+def _norm_one(x: Array, weight: Array, eps: Any, out: Array) -> None:
+    squares = np.float32(0)
+    for i in range(len(x)):
+        squares += x[i] * x[i]
+    scale = np.float32(1) / np.sqrt(squares / np.float32(len(x)) + eps)
+    for i in range(len(x)):
+        out[i] = x[i] * scale * weight[i]
+
+
+@_compiled
+def _norm_heads(heads: Array, first: int, last: int, weight: Array, eps: Any) -> None:
+    """Each head by itself, as Qwen3 has it; nothing where there is no weight."""
+    if len(weight):
+        for row in range(heads.shape[0]):
+            for head in range(first, last):
+                _norm_one(heads[row, head], weight, eps, heads[row, head])
+
+
+@_compiled
+def _turn(heads: Array, turns: Array, positions: Array, turned: int) -> None:
+    """Rotates each row's first heads to its position (Su et al. 2021)."""
+    half = heads.shape[2] // 2
+    for row in range(heads.shape[0]):
+        cos, sin = turns[positions[row], 0], turns[positions[row], 1]
+        for number in range(turned):
+            head = heads[row, number]
+            for d in range(half):
+                x, y = head[d], head[d + half]
+                head[d] = x * cos[d] + y * sin[d]
+                head[d + half] = y * cos[d + half] + x * sin[d + half]
+
+
+@_compiled
+def _attend(heads: Array, lengths: Array, slots: Array, scale: Any, found: Array) -> None:
+    """What each row's queries find in its keys and values, the new ones among them."""
+    queries, width = found.shape[1], found.shape[2]
+    keys = slots.shape[1] // 2
+    scores = np.empty(slots.shape[2], np.float32)
+    for row in range(heads.shape[0]):
+        seen = lengths[row] + 1
+        for number in range(2 * keys):
+            slots[row, number, seen - 1] = heads[row, queries + number]
+        for number in range(queries):
+            shared = number // (queries // keys)
+            query, out = heads[row, number], found[row, number]
+            _softmax(query, slots[row, shared, :seen], scale, scores)
+            values = slots[row, keys + shared]
+            out[:] = 0
+            for t in range(seen):
+                for d in range(width):
+                    out[d] += scores[t] * values[t, d]
+
+
+@_compiled
+def _softmax(query: Array, keys: Array, scale: Any, scores: Array) -> None:
+    """Of the scaled products with each key."""
+    most = np.float32(-np.inf)
+    for t in range(len(keys)):
+        score = np.float32(0)
+        for d in range(len(query)):
+            score += query[d] * keys[t, d]
+        scores[t] = score * scale
+        most = max(most, scores[t])
+    total = np.float32(0)
+    for t in range(len(keys)):
+        scores[t] = math.exp(scores[t] - most)
+        total += scores[t]
+    for t in range(len(keys)):
+        scores[t] /= total
+
+
+@_compiled
+def _gated(gate_up: Array) -> Array:
+    """silu(gate) * up (Shazeer 2020)."""
+    width = gate_up.shape[1] // 2
+    out = np.empty((gate_up.shape[0], width), np.float32)
+    for row in range(gate_up.shape[0]):
+        for i in range(width):
+            gate = gate_up[row, i]
+            out[row, i] = gate / (np.float32(1) + math.exp(-gate)) * gate_up[row, width + i]
+    return out
+
+
+@_compiled
+def _multiply(x: Array, weight: Array, bias: Array, out: Array) -> None:
+    """out += x W + b."""
+    rows, part = len(x), np.empty((4, COLUMNS), np.float32)
+    if len(bias):
+        out += bias
+    for left in range(0, weight.shape[1], COLUMNS):
+        right = min(left + COLUMNS, weight.shape[1])
+        for first in range(0, weight.shape[0], PART):
+            last = min(first + PART, weight.shape[0])
+            row = 0
+            while row + 4 <= rows:
+                _four(x, weight, out, part, row, first, last, left, right)
+                row += 4
+            while row < rows:
+                _one(x, weight, out, part, row, first, last, left, right)
+                row += 1
+
+
+@_compiled
+def _four(
+    x: Array,
+    weight: Array,
+    out: Array,
+    part: Array,
+    row: int,
+    first: int,
+    last: int,
+    left: int,
+    right: int,
+) -> None:
+    """Four rows' sums over terms first..last-1, in columns left..right-1."""
+    a, b, c, d = part[0], part[1], part[2], part[3]
+    columns = right - left
+    part[:, :columns] = 0
+    for i in range(first, last, 4):
+        w0, w1 = weight[i, left:right], weight[i + 1, left:right]
+        w2, w3 = weight[i + 2, left:right], weight[i + 3, left:right]
+        a0, a1, a2, a3 = x[row, i], x[row, i + 1], x[row, i + 2], x[row, i + 3]
+        b0, b1, b2, b3 = x[row + 1, i], x[row + 1, i + 1], x[row + 1, i + 2], x[row + 1, i + 3]
+        c0, c1, c2, c3 = x[row + 2, i], x[row + 2, i + 1], x[row + 2, i + 2], x[row + 2, i + 3]
+        d0, d1, d2, d3 = x[row + 3, i], x[row + 3, i + 1], x[row + 3, i + 2], x[row + 3, i + 3]
+        for v in range(columns):
+            a[v] += (a0 * w0[v] + a1 * w1[v]) + (a2 * w2[v] + a3 * w3[v])
+            b[v] += (b0 * w0[v] + b1 * w1[v]) + (b2 * w2[v] + b3 * w3[v])
+            c[v] += (c0 * w0[v] + c1 * w1[v]) + (c2 * w2[v] + c3 * w3[v])
+            d[v] += (d0 * w0[v] + d1 * w1[v]) + (d2 * w2[v] + d3 * w3[v])
+    for number in range(4):
+        for v in range(columns):
+            out[row + number, left + v] += part[number, v]
+
+
+@_compiled
+def _one(
+    x: Array,
+    weight: Array,
+    out: Array,
+    part: Array,
+    row: int,
+    first: int,
+    last: int,
+    left: int,
+    right: int,
+) -> None:
+    """One row's."""
+    sums, columns = part[0], right - left
+    sums[:columns] = 0
+    for i in range(first, last, 4):
+        w0, w1 = weight[i, left:right], weight[i + 1, left:right]
+        w2, w3 = weight[i + 2, left:right], weight[i + 3, left:right]
+        x0, x1, x2, x3 = x[row, i], x[row, i + 1], x[row, i + 2], x[row, i + 3]
+        for v in range(columns):
+            sums[v] += (x0 * w0[v] + x1 * w1[v]) + (x2 * w2[v] + x3 * w3[v])
+    for v in range(columns):
+        out[row, left + v] += sums[v]
