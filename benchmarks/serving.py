@@ -22,10 +22,14 @@ import typer
 
 from benchmarks.bare import tokens_per_second
 from benchmarks.serving_report import Row, as_markdown, draw
-from benchmarks.sides import Side, running
+from benchmarks.sides import Side, alone, running
 from benchmarks.streams import Ask, Load, closed_loop, open_loop, together
 
 BUILTIN = Path(__file__).parent.parent / "policy" / "builtin" / "weights"
+PROMPTS = 1000
+"""More than any load asks, so that its repeats share none."""
+Asked = Callable[[Side, int], Load]
+"""A load, on a side, from the prompt of a number on."""
 FIGURES: Mapping[str, Callable[[Load], float]] = {
     "tokens/s": lambda load: load.tokens_per_second,
     "TTFT p50, ms": lambda load: load.first(50),
@@ -55,7 +59,7 @@ def main(
     """Compare, print a table, and write it with a picture and all figures to `out`."""
     given = {"transformers": transformers, "vllm": vllm}
     others = {name: python for name, python in given.items() if python is not None}
-    loads: dict[str, Callable[[Side], Load]] = {}
+    loads: dict[str, Asked] = {}
     bare: dict[str, float] = {}
     for count in map(int, streams.split(",")):
         name = f"{count} streams" if count > 1 else "1 stream"
@@ -63,7 +67,7 @@ def main(
         bare[name] = tokens_per_second(model, dtype, count)
     if trace is not None:
         asks = slice_of(trace)
-        loads["trace"] = lambda side: open_loop(side.target, asks)
+        loads["trace"] = lambda side, first: open_loop(side.target, asks, first)
     with running(model, dtype, out / "servers", others) as sides:
         rows = [
             Row(name, side, figures, bare.get(name))
@@ -81,18 +85,20 @@ def main(
     typer.echo(table)
 
 
-def streaming(streams: int, each: int, tokens: int, side: Side) -> Load:
-    return closed_loop(side.target, streams, each, tokens)
+def streaming(streams: int, each: int, tokens: int, side: Side, first: int) -> Load:
+    return closed_loop(side.target, streams, each, tokens, first)
 
 
 def compared(
-    name: str, load: Callable[[Side], Load], sides: Sequence[Side], repeats: int
+    name: str, load: Asked, sides: Sequence[Side], repeats: int
 ) -> dict[str, dict[str, float]]:
-    """Each side's medians: the load on each in turn, once to warm up and `repeats` times more."""
+    """Each side's medians: the load on each in turn, once to warm up and `repeats` times more, of
+    prompts that it has not seen."""
     found: dict[str, list[Load]] = {side.name: [] for side in sides}
     for repeat in range(repeats + 1):
         for side in sides:
-            done = load(side)
+            with alone(side, sides):
+                done = load(side, repeat * PROMPTS)
             if repeat:
                 found[side.name].append(done)
                 typer.echo(f"{name}: {side.name} {done.tokens_per_second:.0f} tokens/s", err=True)

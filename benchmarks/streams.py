@@ -110,14 +110,15 @@ def percentile(values: Sequence[float], percent: int) -> float:
     return quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
-def closed_loop(target: Target, streams: int, each: int, tokens: int) -> Load:
-    """So many streams, each asking `each` times, one after another."""
-    return asyncio.run(_closed_loop(target, streams, each, Ask(20, tokens)))
+def closed_loop(target: Target, streams: int, each: int, tokens: int, first: int = 0) -> Load:
+    """So many streams, each asking `each` times, one after another; `first`: the first prompt's
+    number."""
+    return asyncio.run(_closed_loop(target, streams, each, Ask(20, tokens), first))
 
 
-def open_loop(target: Target, asks: Sequence[Ask]) -> Load:
+def open_loop(target: Target, asks: Sequence[Ask], first: int = 0) -> Load:
     """Requests at their own times, whether earlier ones are over or not."""
-    return asyncio.run(_open_loop(target, asks))
+    return asyncio.run(_open_loop(target, asks, first))
 
 
 def together(target: Target, n: int, tokens: int, repeats: int) -> float:
@@ -142,9 +143,10 @@ def together(target: Target, n: int, tokens: int, repeats: int) -> float:
     return median(shares)
 
 
-async def _closed_loop(target: Target, streams: int, each: int, ask: Ask) -> Load:
+async def _closed_loop(target: Target, streams: int, each: int, ask: Ask, first: int) -> Load:
     async def stream(client: aiohttp.ClientSession, number: int) -> list[Timed | None]:
-        return [await _answer(client, target, ask, number * each + i) for i in range(each)]
+        own = first + number * each
+        return [await _answer(client, target, ask, own + i) for i in range(each)]
 
     async with _client(target.url) as client:
         began = time.perf_counter()
@@ -152,14 +154,15 @@ async def _closed_loop(target: Target, streams: int, each: int, ask: Ask) -> Loa
         return _load([answer for row in rows for answer in row], time.perf_counter() - began)
 
 
-async def _open_loop(target: Target, asks: Sequence[Ask]) -> Load:
+async def _open_loop(target: Target, asks: Sequence[Ask], first: int) -> Load:
     async def later(client: aiohttp.ClientSession, number: int, ask: Ask) -> Timed | None:
         await asyncio.sleep(ask.at)
         return await _answer(client, target, ask, number)
 
     async with _client(target.url) as client:
         began = time.perf_counter()
-        answers = await asyncio.gather(*(later(client, i, ask) for i, ask in enumerate(asks)))
+        waiting = (later(client, first + i, ask) for i, ask in enumerate(asks))
+        answers = await asyncio.gather(*waiting)
         return _load(answers, time.perf_counter() - began)
 
 
@@ -216,6 +219,6 @@ async def _frames(answer: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any
 
 
 def prompt(words: int, number: int) -> str:
-    """No two begin alike, so that no server has seen one before."""
+    """No two of other numbers begin alike, so that no server has seen one before."""
     chosen = (WORDS[(number * 7 + i * i) % len(WORDS)] for i in range(words))
     return f"{number}: " + " ".join(chosen)

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
 from jinja2 import TemplateError
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 ROLES = ("system", "user", "assistant")
 _PROBE = "zqprobe"  # plain letters, so that no template trims or splits it
@@ -156,19 +157,14 @@ class Detokenizer:
     """Turns a reply's ids into text as they come; the pieces joined equal `Chat.decode(ids)`."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, dropped: frozenset[int]) -> None:
-        self._tokenizer = tokenizer
+        self._decode = _decoding(tokenizer)
         self._dropped = dropped
         self._context: list[int] = []  # the last ids shown: a word's space hangs on its neighbour
         self._held: list[int] = []  # ids whose text may end in half a character
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of whole ids, without this decoder's state."""
-        kept = [token for token in ids if token not in self._dropped]
-        text = self._tokenizer.decode(
-            kept, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        assert isinstance(text, str), "one list of ids decodes to one string"
-        return text
+        return self._decode([token for token in ids if token not in self._dropped])
 
     def push(self, token: int) -> str:
         """The text that `token` completes; empty while a character's bytes are still coming."""
@@ -187,6 +183,16 @@ class Detokenizer:
 
     def _held_text(self) -> str:
         return self.decode(self._context + self._held)[len(self.decode(self._context)) :]
+
+
+def _decoding(tokenizer: PreTrainedTokenizerBase) -> Callable[[list[int]], str]:
+    """Ids to text, special tokens dropped. Where a tokenizer leaves this to its backend we ask that
+    one: what lies between takes ten times as long, and is asked for every token."""
+    fast = PreTrainedTokenizerFast
+    if isinstance(tokenizer, fast) and type(tokenizer)._decode is fast._decode:
+        return partial(tokenizer.backend_tokenizer.decode, skip_special_tokens=True)
+    decode: Callable[..., Any] = tokenizer.decode
+    return partial(decode, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
 def _template(tokenizer: PreTrainedTokenizerBase) -> str:

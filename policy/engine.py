@@ -187,16 +187,16 @@ class Engine:
             self._cache.copy(first, first + 1, last, self._running[first].length)
 
     def _fill(self) -> None:
-        """One part more of the prompt that has been on its way longest; a finished one's rows
-        start."""
-        if not self._filling:
-            return
-        filling = self._filling[0]
-        if not filling.finished:
-            filling.advance(self.net, self.prefill)
-        if filling.finished:
-            self._filling.popleft()
-            self._join(filling)
+        """About `prefill` tokens more of the prompts that are on their way, the longest waiting
+        first; finished ones' rows start."""
+        left = self.prefill
+        while self._filling and left > 0:
+            filling = self._filling[0]
+            if not filling.finished:
+                left -= filling.advance(self.net, left)
+            if filling.finished:
+                self._filling.popleft()
+                self._join(filling)
 
     def _join(self, filling: Filling) -> None:
         """A filled prompt's rows take their slots."""

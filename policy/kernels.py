@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,16 +56,24 @@ class Weights(NamedTuple):
     down_bias: Array
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    options: dict[str, Any] = {
-        "nogil": True,
-        "error_model": "numpy",
-        "fastmath": {"reassoc", "contract", "arcp", "nsz"},
-    }
-    try:
-        return njit(cache=True, **options)(function)  # type: ignore[no-any-return]
-    except RuntimeError:  # no folder to keep it in
-        return njit(**options)(function)  # type: ignore[no-any-return]
+Function = Callable[..., Any]
+
+
+def _kernel(*freedoms: str) -> Callable[[Function], Function]:
+    """Compiled when it is first called, with these freedoms of LLVM's."""
+
+    def compiled(function: Function) -> Function:
+        kernel = njit(nogil=True, error_model="numpy", fastmath=set(freedoms))(function)
+        with suppress(RuntimeError):  # there is no folder to keep it in
+            kernel.enable_caching()
+        return kernel
+
+    return compiled
+
+
+_compiled = _kernel("reassoc", "contract", "arcp", "nsz")
+"""Sums in any order, so that they are vectors; NaN and infinity keep their meaning."""
+_in_order = _kernel("contract")
 
 
 def fit(weight: Tensor) -> bool:
@@ -98,6 +107,8 @@ def prepare() -> None:
     slots, eps = np.ones((1, 2, 1, UNIT), np.float32), np.float32(1)
     step(matrix[:1], np.zeros(1, np.int64), slots, turns, weights, 1, eps, eps)
     logits(matrix[:1], vector, eps, matrix, none)
+    one, ids, greedy = vector[:1].copy(), np.zeros(1, np.int64), np.ones(1, np.bool_)
+    draw(matrix[:1], one.astype(np.float64), one, greedy, ids, one.copy(), one.copy())
 
 
 @_compiled
@@ -154,6 +165,65 @@ def logits(x: Array, weight: Array, eps: Any, head: Array, bias: Array) -> Array
     out = np.zeros((len(x), head.shape[1]), np.float32)
     _multiply(norm(x, weight, eps), head, bias, out)
     return out
+
+
+@_compiled
+def draw(
+    logits: Array,
+    uniforms: Array,
+    temperatures: Array,
+    greedy: Array,
+    ids: Array,
+    logps: Array,
+    raw_logps: Array,
+) -> None:
+    """A token for each row of `logits` [B, V], by the rules of policy.sampling where nothing is cut
+    and no likeliest tokens are asked for: its id, its log-probability as sampled, and the model's
+    own."""
+    weights = np.empty(logits.shape[1], np.float32)
+    for row in range(len(logits)):
+        z, temperature = logits[row], temperatures[row]
+        best = _best(z)
+        _exponentials(z, z[best], np.float32(1), weights)
+        total = raw_total = _sum(weights)
+        if temperature != 1:
+            _exponentials(z, z[best], np.float32(1) / temperature, weights)
+            total = _sum(weights)
+        id = best if greedy[row] else _inverted(weights, uniforms[row] * total)
+        ids[row] = id
+        raw_logps[row] = z[id] - z[best] - math.log(raw_total)
+        logps[row] = 0 if greedy[row] else (z[id] - z[best]) / temperature - math.log(total)
+
+
+@_compiled
+def _best(z: Array) -> int:
+    """The first of the largest."""
+    most = np.float32(-np.inf)
+    for v in range(len(z)):
+        most = max(most, z[v])
+    for v in range(len(z)):
+        if z[v] == most:
+            return v
+    return 0
+
+
+@_compiled
+def _sum(weights: Array) -> Any:
+    total = 0.0
+    for v in range(len(weights)):
+        total += weights[v]
+    return total
+
+
+@_in_order
+def _inverted(weights: Array, target: Any) -> int:
+    """The first token at which the sum exceeds the target; the last one where none does."""
+    reached = 0.0
+    for v in range(len(weights)):
+        reached += weights[v]
+        if reached > target:
+            return v
+    return len(weights) - 1
 
 
 @_compiled
@@ -229,12 +299,13 @@ def _softmax(query: Array, keys: Array, scale: Any, scores: Array) -> None:
             score += query[d] * keys[t, d]
         scores[t] = score * scale
         most = max(most, scores[t])
+    weights = scores[: len(keys)]
+    _exponentials(weights, most, np.float32(1), weights)
     total = np.float32(0)
     for t in range(len(keys)):
-        scores[t] = math.exp(scores[t] - most)
-        total += scores[t]
+        total += weights[t]
     for t in range(len(keys)):
-        scores[t] /= total
+        weights[t] /= total
 
 
 @_compiled
@@ -243,10 +314,36 @@ def _gated(gate_up: Array) -> Array:
     width = gate_up.shape[1] // 2
     out = np.empty((gate_up.shape[0], width), np.float32)
     for row in range(gate_up.shape[0]):
+        gate, up, gated = gate_up[row, :width], gate_up[row, width:], out[row]
+        _exponentials(gate, np.float32(0), np.float32(-1), gated)
         for i in range(width):
-            gate = gate_up[row, i]
-            out[row, i] = gate / (np.float32(1) + math.exp(-gate)) * gate_up[row, width + i]
+            gated[i] = gate[i] / (np.float32(1) + gated[i]) * up[i]
     return out
+
+
+@_in_order
+def _exponentials(x: Array, most: Any, scale: Any, out: Array) -> None:
+    """exp((x - most) x scale) in float32, to two units in the last place and between 1e-38 and
+    1e38: 2^n times a polynomial in what is left of the exponent (Moshier's Cephes), since a
+    library's function would be called for one number at a time."""
+    powers = np.empty(len(x), np.int32)
+    for i in range(len(x)):
+        y = (x[i] - most) * scale
+        y = np.float32(-87) if y < np.float32(-87) else y
+        y = np.float32(87) if y > np.float32(87) else y
+        n = np.floor(y * np.float32(1.44269504) + np.float32(0.5))
+        y = y - n * np.float32(0.693359375)
+        y = y + n * np.float32(2.12194440e-4)
+        p = np.float32(1.9875691500e-4) * y + np.float32(1.3981999507e-3)
+        p = p * y + np.float32(8.3334519073e-3)
+        p = p * y + np.float32(4.1665795894e-2)
+        p = p * y + np.float32(1.6666665459e-1)
+        p = p * y + np.float32(5.0000001201e-1)
+        out[i] = p * y * y + y + np.float32(1)
+        powers[i] = (np.int32(n) + np.int32(127)) << np.int32(23)
+    scales = powers.view(np.float32)
+    for i in range(len(x)):
+        out[i] *= scales[i]
 
 
 @_compiled

@@ -102,8 +102,8 @@ class Filling:
             return None
         return Scores(tuple(self.logps), tuple(self.tops))
 
-    def advance(self, net: PreTrainedModel, tokens: int) -> None:
-        """Runs the next so many tokens."""
+    def advance(self, net: PreTrainedModel, tokens: int) -> int:
+        """Runs the next tokens, at most so many; how many they were."""
         prompt = self.request.known
         part = prompt[:-1][self.done : self.done + tokens]
         run = net.base_model if self.request.prompt_logprobs is None else net
@@ -112,6 +112,7 @@ class Filling:
         if self.request.prompt_logprobs is not None:
             self._score(result.logits[0], prompt[self.done + 1 : self.done + len(part) + 1])
         self.done += len(part)
+        return len(part)
 
     def _score(self, logits_TV: Tensor, ids: tuple[int, ...]) -> None:
         logps_TV = logits_TV.float().log_softmax(-1)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from policy import kernels
 from policy.params import SamplingParams
 from policy.requests import Top
 
@@ -130,6 +131,9 @@ def draw(
 ) -> Draw:
     """One token per row; `uniforms_B` in [0, 1), float64. `shaped_BV`: what to draw from, where it
     is not the logits themselves."""
+    plain = shaped_BV is None and not (params.any_cut or params.top or params.odds)
+    if plain and kernels.fit(logits_BV):
+        return _compiled(logits_BV, uniforms_B, params)
     raw_BV = logits_BV.float().log_softmax(-1)
     z_BV = logits_BV.float() if shaped_BV is None else shaped_BV
     if params.all_greedy:
@@ -148,6 +152,22 @@ def draw(
         top=Likely.of(raw_BV, params.top) if params.top else None,
         odds=_odds(logps_BV, ids_B, params) if params.odds else None,
     )
+
+
+def _compiled(logits_BV: Tensor, uniforms_B: Tensor, params: StackedParams) -> Draw:
+    """The same of logits alone, in two readings of them."""
+    ids_B = torch.empty_like(uniforms_B, dtype=torch.int64)
+    logps_B, raw_logps_B = logits_BV.new_empty(2, len(ids_B))
+    kernels.draw(
+        logits_BV.numpy(),
+        uniforms_B.numpy(),
+        params.temperature_B.numpy(),
+        params.greedy_B.numpy(),
+        ids_B.numpy(),
+        logps_B.numpy(),
+        raw_logps_B.numpy(),
+    )
+    return Draw(ids_B, logps_B, raw_logps_B)
 
 
 def _tempered(z_BV: Tensor, logps_BV: Tensor | None, params: StackedParams) -> Tensor:

@@ -92,6 +92,7 @@ class Generation:
         self.ask = ask
         self.created_at = time.time()
         self.choices = [Choice(index) for index in range(ask.n * len(ask.prompts))]
+        self._unfinished = len(self.choices)
         self.prompts: list[Encoded] = []
         self._mailbox = Mailbox()
         self._resident: Resident | None = None
@@ -185,6 +186,7 @@ class Generation:
             if isinstance(event, Fault):
                 raise_fault(event)
             self.choices[event.index].add(event)
+            self._unfinished -= event.finish is not None
             pieces.append(event)
         return pieces
 
@@ -196,7 +198,7 @@ class Generation:
 
     @property
     def finished(self) -> bool:
-        return all(choice.finish is not None for choice in self.choices)
+        return not self._unfinished
 
     @property
     def prompt_tokens(self) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -15,7 +15,6 @@ from .leaving import ClientGone, unless_gone
 from .shapes import VERSION_HEADER, Chunks, rankloop
 
 DONE = b"data: [DONE]\n\n"
-ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class EventStream(Response):
@@ -83,4 +82,4 @@ class EventStream(Response):
 
 
 def frame(content: dict[str, Any]) -> bytes:
-    return f"data: {ENCODER.encode(content)}\n\n".encode()
+    return b"data: %b\n\n" % orjson.dumps(content)

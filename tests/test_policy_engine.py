@@ -356,6 +356,19 @@ def test_a_next_turn_computes_what_is_new(llama: PreTrainedModel) -> None:
     assert next_turn(llama, None, None) == 51
 
 
+def test_next_turns_that_come_together_begin_together(llama: PreTrainedModel) -> None:
+    """Three conversations of 34 and 5 kept positions go on with two tokens more: 9 positions are
+    new, and one step of 16 takes them all and gives everybody a token."""
+    engine = Engine(llama, rows=3, keep=200, prefill=16)
+    openings = [
+        Request(f"{n}", prompt(34, n), replace(GREEDY, max_tokens=6), share="a") for n in range(3)
+    ]
+    for id, [said] in generate(engine, openings).items():
+        turn = (*said.prompt, *said.tokens, *prompt(2))
+        engine.add(Request(f"next {id}", turn, GREEDY, share="a"))
+    assert len(engine.step()) == 3
+
+
 def test_no_more_is_kept_than_there_is_room_for(llama: PreTrainedModel) -> None:
     """Room for 80 positions keeps two rows of 39 and lets the least recently used go."""
     engine = Engine(llama, rows=1, keep=80)
