@@ -51,7 +51,7 @@ def main(
     trace: Annotated[
         Path | None, typer.Option(help="Requests as TIMESTAMP,ContextTokens,GeneratedTokens.")
     ] = None,
-    streams: Annotated[str, typer.Option(help="Streams at a time.")] = "1,8,32",
+    streams: Annotated[str, typer.Option(help="Streams at a time; may be none.")] = "1,8,32",
     tokens: Annotated[int, typer.Option(help="Tokens of each answer.")] = 64,
     repeats: Annotated[int, typer.Option(help="Of each load on each side.")] = 5,
     out: Annotated[Path, typer.Option(help="Where the record goes.")] = Path("serving"),
@@ -61,7 +61,7 @@ def main(
     others = {name: python for name, python in given.items() if python is not None}
     loads: dict[str, Asked] = {}
     bare: dict[str, float] = {}
-    for count in map(int, streams.split(",")):
+    for count in map(int, filter(None, streams.split(","))):
         name = f"{count} streams" if count > 1 else "1 stream"
         loads[name] = partial(streaming, count, max(4, 32 // count), tokens)
         bare[name] = tokens_per_second(model, dtype, count)

@@ -27,7 +27,7 @@ from .worker import Worker
 log = logging.getLogger(__name__)
 
 # Where there are few cores the next token of everybody comes before a frame of somebody's last.
-YIELDING = 5
+YIELDING = 10
 # What is left after the grace time for error frames to leave.
 LAST_FRAMES_S = 1.0
 
