@@ -16,6 +16,9 @@ import sys
 from .settings import ServerSettings
 
 
+SWITCH_S = 0.0002
+
+
 def main(descriptor: int, settings: ServerSettings) -> None:
     """Decodes for whoever holds the other end of the socket."""
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -29,6 +32,9 @@ def main(descriptor: int, settings: ServerSettings) -> None:
     from .post import Post
 
     torch.set_num_threads(settings.threads)
+    # A version that is being loaded beside runs much Python, and each operation of a step may wait so
+    # long for its turn.
+    sys.setswitchinterval(SWITCH_S)
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     with socket.socket(fileno=descriptor) as end:
         Decoding(Post(end), settings).run()

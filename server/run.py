@@ -26,8 +26,6 @@ from .worker import Worker
 
 log = logging.getLogger(__name__)
 
-# Where there are few cores the next token of everybody comes before a frame of somebody's last.
-YIELDING = 10
 # What is left after the grace time for error frames to leave.
 LAST_FRAMES_S = 1.0
 
@@ -57,7 +55,6 @@ def serve(settings: Settings, worker: Worker) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    os.nice(YIELDING)  # the process that decodes was started before
     app = create_app(settings, worker)
     serving: Serving = app.state.serving
     config = config_of(app, section)
