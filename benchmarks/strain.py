@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import aiohttp
 import httpx
 import typer
 
 from benchmarks.sides import Side, running
-from benchmarks.streams import closed_loop, percentile, prompt
+from benchmarks.streams import client_of, closed_loop, percentile, prompt
 
 PATH = "/v1/chat/completions"
 TOKENS = 64
@@ -91,7 +92,7 @@ def main(
 async def overloaded(side: Side, per_second: float, seconds: float) -> Overload:
     """Requests at a steady rate, whatever becomes of them."""
     found = Overload()
-    async with _client(side) as client, asyncio.TaskGroup() as tasks:
+    async with client_of(side.target.url) as client, asyncio.TaskGroup() as tasks:
         tasks.create_task(_watch(side, found, seconds))
         began = time.perf_counter()
         for number in range(int(per_second * seconds)):
@@ -106,22 +107,22 @@ async def _watch(side: Side, found: Overload, seconds: float) -> None:
         await asyncio.sleep(1)
 
 
-async def _one(client: httpx.AsyncClient, model: str, number: int, found: Overload) -> None:
+async def _one(client: aiohttp.ClientSession, model: str, number: int, found: Overload) -> None:
     """One request to its end, and what came of it."""
     began = time.perf_counter()
     first, done = 0.0, False
     try:
-        async with client.stream("POST", PATH, json=_body(model, number, TOKENS)) as answer:
-            if answer.status_code == 503 and "retry-after" in answer.headers:
+        async with client.post(PATH, json=_body(model, number, TOKENS)) as answer:
+            if answer.status == 503 and "retry-after" in answer.headers:
                 found.refusals.append(time.perf_counter() - began)
                 return
             answer.raise_for_status()
-            async for line in answer.aiter_lines():
-                first = first or (time.perf_counter() - began if line else 0.0)
-                done = done or line == "data: [DONE]"
-    except httpx.HTTPStatusError as error:
-        found.others[str(error.response.status_code)] += 1
-    except httpx.HTTPError as error:
+            async for line in answer.content:
+                first = first or (time.perf_counter() - began if line.strip() else 0.0)
+                done = done or line == b"data: [DONE]\n"
+    except aiohttp.ClientResponseError as error:
+        found.others[str(error.status)] += 1
+    except (aiohttp.ClientError, TimeoutError) as error:
         found.others[type(error).__name__] += 1
     else:
         if done:

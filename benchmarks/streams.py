@@ -148,7 +148,7 @@ async def _closed_loop(target: Target, streams: int, each: int, ask: Ask, first:
         own = first + number * each
         return [await _answer(client, target, ask, own + i) for i in range(each)]
 
-    async with _client(target.url) as client:
+    async with client_of(target.url) as client:
         began = time.perf_counter()
         rows = await asyncio.gather(*(stream(client, number) for number in range(streams)))
         return _load([answer for row in rows for answer in row], time.perf_counter() - began)
@@ -159,14 +159,15 @@ async def _open_loop(target: Target, asks: Sequence[Ask], first: int) -> Load:
         await asyncio.sleep(ask.at)
         return await _answer(client, target, ask, number)
 
-    async with _client(target.url) as client:
+    async with client_of(target.url) as client:
         began = time.perf_counter()
         waiting = (later(client, first + i, ask) for i, ask in enumerate(asks))
         answers = await asyncio.gather(*waiting)
         return _load(answers, time.perf_counter() - began)
 
 
-def _client(url: str) -> aiohttp.ClientSession:
+def client_of(url: str) -> aiohttp.ClientSession:
+    """Opens as many connections as it is asked for."""
     timeout, unlimited = aiohttp.ClientTimeout(600), aiohttp.TCPConnector(limit=0)
     return aiohttp.ClientSession(url, timeout=timeout, connector=unlimited)
 

@@ -15,7 +15,6 @@ import sys
 
 from .settings import ServerSettings
 
-
 SWITCH_S = 0.0002
 
 
@@ -32,8 +31,8 @@ def main(descriptor: int, settings: ServerSettings) -> None:
     from .post import Post
 
     torch.set_num_threads(settings.threads)
-    # A version that is being loaded beside runs much Python, and each operation of a step may wait so
-    # long for its turn.
+    # A version that is being loaded beside runs much Python, and each operation of a step may wait
+    # so long for its turn.
     sys.setswitchinterval(SWITCH_S)
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     with socket.socket(fileno=descriptor) as end:
