@@ -207,8 +207,9 @@ def _best(z: Array) -> int:
     return 0
 
 
-@_compiled
+@_in_order
 def _sum(weights: Array) -> Any:
+    """In order, so that `_inverted` reaches it."""
     total = 0.0
     for v in range(len(weights)):
         total += weights[v]
@@ -323,13 +324,14 @@ def _gated(gate_up: Array) -> Array:
 
 @_in_order
 def _exponentials(x: Array, most: Any, scale: Any, out: Array) -> None:
-    """exp((x - most) x scale) in float32, to two units in the last place and between 1e-38 and
-    1e38: 2^n times a polynomial in what is left of the exponent (Moshier's Cephes), since a
+    """exp((x - most) x scale) in float32, to two units in the last place, 0 below e^-87 and no more
+    than e^87: 2^n times a polynomial in what is left of the exponent (Moshier's Cephes), since a
     library's function would be called for one number at a time."""
     powers = np.empty(len(x), np.int32)
     for i in range(len(x)):
         y = (x[i] - most) * scale
-        y = np.float32(-87) if y < np.float32(-87) else y
+        nothing = y < np.float32(-87)
+        y = np.float32(-87) if nothing else y
         y = np.float32(87) if y > np.float32(87) else y
         n = np.floor(y * np.float32(1.44269504) + np.float32(0.5))
         y = y - n * np.float32(0.693359375)
@@ -340,7 +342,7 @@ def _exponentials(x: Array, most: Any, scale: Any, out: Array) -> None:
         p = p * y + np.float32(1.6666665459e-1)
         p = p * y + np.float32(5.0000001201e-1)
         out[i] = p * y * y + y + np.float32(1)
-        powers[i] = (np.int32(n) + np.int32(127)) << np.int32(23)
+        powers[i] = np.int32(0) if nothing else (np.int32(n) + np.int32(127)) << np.int32(23)
     scales = powers.view(np.float32)
     for i in range(len(x)):
         out[i] *= scales[i]

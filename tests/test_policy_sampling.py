@@ -32,6 +32,16 @@ def test_draw_inverts_the_cumulative_sum(uniform: float, expected: int) -> None:
     assert logp == raw == pytest.approx(float(LOGITS[expected]), abs=1e-6)
 
 
+@pytest.mark.parametrize(("uniform", "expected"), [(0.0, 1), (1 - 2.0**-48, 2)])
+def test_what_is_impossible_is_never_drawn(uniform: float, expected: int) -> None:
+    """Of four tokens only the two in the middle are possible: neither the least number nor the
+    greatest finds another."""
+    logits = torch.tensor([[-torch.inf, 0.0, 0.0, -torch.inf]])
+    params = stack([SamplingParams()], torch.device("cpu"))
+    drawn = draw(logits, torch.tensor([uniform], dtype=torch.float64), params)
+    assert int(drawn.ids_B) == expected
+
+
 def test_greedy_takes_the_best_with_certainty() -> None:
     """Temperature 0 ignores the number; the token was certain as sampled and has its raw .5."""
     token, logp, raw = at(0.999, SamplingParams(temperature=0.0))
