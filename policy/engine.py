@@ -4,7 +4,7 @@
    order they came.
 2. Its prompt, less the last token, is prefilled once and copied into its n rows. That last token is
    then each row's first input, so that every token, the first included, comes from the same step.
-   A prompt of more than `prefill` tokens goes through a part at each step, beside the others' next
+   A prompt of more than `prefill` tokens goes through in parts, between or beside the others' next
    tokens; what was kept of a prompt that begins alike is not computed again.
 3. `step()` runs every row one token further. Rows join and leave between steps; a row that leaves
    is replaced by the last one, so that the batch is always slots 0..n-1.
@@ -25,8 +25,9 @@ from transformers import PreTrainedModel
 
 from policy.batch import Batch, Row, prefill_groups
 from policy.cache import SlotCache
-from policy.decoder import decoder
-from policy.prefix import LEAST, Filling, Prefixes
+from policy.decoders import decoder
+from policy.filling import Filling
+from policy.prefix import LEAST, Prefixes
 from policy.requests import Completion, Request, Scores, Token, TooLarge, TooLong, TooManyRows
 
 __all__ = [
@@ -156,7 +157,7 @@ class Engine:
             known = request.known
             begun = self._prefixes.find(request.share, known[:-1]) if request.share else ()
             if begun or request.prompt_logprobs is not None or len(known) > self.prefill:
-                self._filling.append(Filling.of(request, waiting.indices, begun))
+                self._filling.append(Filling(request, waiting.indices, begun))
                 continue
             left -= len(known)
             first_rows.append(len(self._running))
@@ -193,7 +194,7 @@ class Engine:
         while self._filling and left > 0:
             filling = self._filling[0]
             if not filling.finished:
-                left -= filling.advance(self.net, left)
+                left -= filling.advance(self._decoder, left)
             if filling.finished:
                 self._filling.popleft()
                 self._join(filling)

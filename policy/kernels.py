@@ -133,7 +133,7 @@ def step(
     normed = norm(x, weights.between, eps)
     gate_up = np.zeros((len(x), weights.gate_up.shape[1]), np.float32)
     _multiply(normed, weights.gate_up, weights.gate_up_bias, gate_up)
-    _multiply(_gated(gate_up), weights.down, weights.down_bias, x)
+    _multiply(gated(gate_up), weights.down, weights.down_bias, x)
 
 
 @_compiled
@@ -150,13 +150,22 @@ def attend(
     """What the rows' heads [B, (A + 2 K) x D] find [B, A x D]; the rest as for `step`."""
     rows, keys, width = len(flat), slots.shape[1] // 2, slots.shape[3]
     heads = flat.reshape(rows, queries + 2 * keys, width)
-    _norm_heads(heads, 0, queries, weights.query_norm, eps)
-    _norm_heads(heads, queries, queries + keys, weights.key_norm, eps)
-    if len(turns):
-        _turn(heads, turns, lengths, queries + keys)
+    turn(heads, lengths, turns, weights, queries, keys, eps)
     found = np.empty((rows, queries, width), np.float32)
     _attend(heads, lengths, slots, scale, found)
     return found.reshape(rows, queries * width)
+
+
+@_compiled
+def turn(
+    heads: Array, positions: Array, turns: Array, weights: Any, queries: int, keys: int, eps: Any
+) -> None:
+    """Norms the queries and keys of `heads` [N, A + 2 K, D] where the model has it, and turns them
+    to their positions."""
+    _norm_heads(heads, 0, queries, weights.query_norm, eps)
+    _norm_heads(heads, queries, queries + keys, weights.key_norm, eps)
+    if len(turns):
+        _turn(heads, turns, positions, queries + keys)
 
 
 @_compiled
@@ -310,7 +319,7 @@ def _softmax(query: Array, keys: Array, scale: Any, scores: Array) -> None:
 
 
 @_compiled
-def _gated(gate_up: Array) -> Array:
+def gated(gate_up: Array) -> Array:
     """silu(gate) * up (Shazeer 2020)."""
     width = gate_up.shape[1] // 2
     out = np.empty((gate_up.shape[0], width), np.float32)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -36,9 +35,6 @@ class Norm:
         return cls(module.weight, float(module.variance_epsilon))
 
     def __call__(self, x: Tensor) -> Tensor:
-        if kernels.fit(x) and x.dim() == 2:
-            eps = np.float32(self.eps)
-            return torch.from_numpy(kernels.norm(x.numpy(), self.weight.detach().numpy(), eps))
         return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
 
 

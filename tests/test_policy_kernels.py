@@ -11,8 +11,11 @@ from torch.nn import functional as F
 
 from policy import kernels
 from policy.cache import SlotCache
-from policy.decoder import CompiledDecoder, LeanDecoder, ModuleDecoder, decoder
+from policy.compiled_decoder import CompiledDecoder
+from policy.decoder import ModuleDecoder
+from policy.decoders import decoder
 from policy.kernels import Weights
+from policy.lean_decoder import LeanDecoder
 from policy.model import load
 from tests.tiny_models import make_tiny
 
