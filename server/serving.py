@@ -11,6 +11,7 @@ import asyncio
 import logging
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -106,8 +107,13 @@ class Serving:
     async def _watch_threads(self) -> None:
         """Sees a part that has died, so that the process ends and is started anew instead of half
         serving."""
+        looked_at = time.monotonic()
         while self.problem is None:
             residence, worker = self._residence, self.worker
+            if time.monotonic() - looked_at > self.stalled_after_s:
+                # The machine was paused, and nobody came round.
+                worker.resumed()
+            looked_at = time.monotonic()
             if residence is None and not self._boot.is_alive():
                 self.problem = "the start has failed"
             elif residence is not None and residence.hopeless is not None:

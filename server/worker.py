@@ -193,6 +193,11 @@ class Worker:
         """For how long the process has not come round; a busy one comes round at every step."""
         return 0.0 if self._moved_at is None else time.monotonic() - self._moved_at
 
+    def resumed(self) -> None:
+        """Nobody ran for a while: the process is given time anew to come round."""
+        if self._moved_at is not None:
+            self._moved_at = time.monotonic()
+
     # Reports.
 
     def _receive(self, report: Report) -> None:

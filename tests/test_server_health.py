@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -89,6 +91,25 @@ def test_a_hung_decoding_process_ends_streams_and_is_seen(server: Running) -> No
     eventually(lambda: told == ["no decode step has ended for 2 s"])
     assert server.http.get("/readyz").status_code == 503
     assert server.chat().status_code == 503
+
+
+def test_a_machine_that_was_paused_goes_on(server: Running) -> None:
+    """Both processes stood still for three seconds, where two are a hang: the answer goes on, and
+    nobody is told anything."""
+    server.serving.stalled_after_s = 1.0
+    told: list[str] = []
+    server.serving.failed = told.append
+    pid, loop = server.serving.worker.pid, server.serving.worker._loop
+    body = chat_body(max_tokens=50, stream=True, ignore_eos=True)
+    with server.http.stream("POST", "/v1/chat/completions", json=body) as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        os.kill(pid, signal.SIGSTOP)
+        loop.call_soon_threadsafe(time.sleep, 3.0)
+        threading.Timer(3.5, os.kill, (pid, signal.SIGCONT)).start()
+        assert [line for line in lines if line][-1] == "data: [DONE]"
+    assert not told
+    assert server.http.get("/readyz").status_code == 200
 
 
 def stream_interrupted_by(server: Running, number: signal.Signals) -> list[str]:
