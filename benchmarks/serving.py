@@ -28,8 +28,9 @@ from benchmarks.streams import Ask, Load, closed_loop, open_loop, together
 BUILTIN = Path(__file__).parent.parent / "policy" / "builtin" / "weights"
 PROMPTS = 1000
 """More than any load asks, so that its repeats share none."""
-LEAST = 12
-"""Answers to each stream, so that the first ones, which all ask at one moment, do not decide."""
+ANSWERS, EACH = 96, 12
+"""Of a load at least, in all and to each stream: the first ones, which all ask at one moment, are
+not to decide, and a 99th percentile is to mean something."""
 Asked = Callable[[Side, int], Load]
 """A load, on a side, from the prompt of a number on."""
 FIGURES: Mapping[str, Callable[[Load], float]] = {
@@ -65,7 +66,7 @@ def main(
     bare: dict[str, float] = {}
     for count in map(int, filter(None, streams.split(","))):
         name = f"{count} streams" if count > 1 else "1 stream"
-        loads[name] = partial(streaming, count, max(LEAST, 32 // count), tokens)
+        loads[name] = partial(streaming, count, max(EACH, ANSWERS // count), tokens)
         bare[name] = tokens_per_second(model, dtype, count)
     if trace is not None:
         asks = slice_of(trace)

@@ -11,11 +11,12 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .leaving import ClientGone
 
 HEADERS_S = 10.0
+HEADER_BYTES = 64 * 1024
 BODY_S = 30.0
 READ_S = 30.0
 KEEP_ALIVE_S = 75
@@ -23,10 +24,11 @@ KEEP_ALIVE_S = 75
 their request may meet the very moment of our closing. uvicorn's 5 s are httpx's own."""
 
 
-class Protocol(H11Protocol):
-    """HTTP/1.1, closing a connection whose request's headers are not whole in time."""
+class Protocol(HttpToolsProtocol):
+    """HTTP/1.1, closing a connection whose request's headers are not whole in time, or too long."""
 
     _late: asyncio.TimerHandle | None = None
+    _header_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -34,6 +36,9 @@ class Protocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        self._header_bytes = 0 if self._answering else self._header_bytes + len(data)
+        if self._header_bytes > HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response(f"The headers are longer than {HEADER_BYTES} bytes.")
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -42,10 +47,14 @@ class Protocol(H11Protocol):
 
     def _watch(self) -> None:
         """Waits for headers unless a request is being answered."""
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._answering:
             self._forget()
         elif self._late is None:
             self._late = self.loop.call_later(HEADERS_S, self._give_up)
+
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _forget(self) -> None:
         if self._late is not None:
@@ -54,7 +63,7 @@ class Protocol(H11Protocol):
 
     def _give_up(self) -> None:
         self._late = None
-        if self.cycle is None or self.cycle.response_complete:
+        if not self._answering:
             self.transport.close()
 
 

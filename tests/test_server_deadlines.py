@@ -46,6 +46,17 @@ def test_headers_that_do_not_come_end_the_connection(server: Running) -> None:
     assert 0.4 < time.monotonic() - began < 4
 
 
+def test_headers_without_an_end_are_refused(server: Running) -> None:
+    """64 KiB of them, however fast they come: nothing is kept of what follows."""
+    with connected(server, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n") as slow:
+        line = b"x-filler: " + b"x" * 8000 + b"\r\n"
+        for _ in range(9):
+            slow.sendall(line)
+        answer = HTTPResponse(slow)
+        answer.begin()
+        assert (answer.status, answer.read()) == (400, b"The headers are longer than 65536 bytes.")
+
+
 def test_an_idle_connection_outlasts_its_client(server: Running) -> None:
     """httpx lets go of one after 5 s; if the server did so too, a request at that moment would be
     lost. The deadline for headers is not for a connection that has none on the way."""
