@@ -69,7 +69,7 @@ def transformers(python: Path, model: Path, dtype: str, port: int) -> list[str]:
 def vllm(python: Path, model: Path, dtype: str, port: int) -> list[str]:
     command = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
     command += ["--dtype", dtype, "--port", str(port), "--max-model-len", "2048"]
-    command += ["--gpu-memory-utilization", "0.1"]  # of the memory, on a CPU too
+    command += ["--gpu-memory-utilization", "0.25"]  # of the memory, on a CPU too
     return [*command, "--served-model-name", "bench"]
 
 

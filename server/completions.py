@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
 from . import access, ask
@@ -18,7 +19,23 @@ from .shapes import VERSION_HEADER, ChatChunks, completion
 from .streaming import EventStream
 from .text_shapes import TextChunks, text_completion
 
-router = APIRouter()
+
+class WithRoom(APIRoute):
+    """Looks for room before the body is read: a refusal is to cost next to nothing, since a server
+    gives many of them when it has the least time."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_with_room(request: Request) -> Response:
+            serving: Serving = request.app.state.serving
+            serving.check_room()
+            return await handle(request)
+
+        return handle_with_room
+
+
+router = APIRouter(route_class=WithRoom)
 
 
 @router.post("/v1/chat/completions", responses=documented(404, 429))

@@ -186,8 +186,8 @@ class Serving:
         if self._residence is not None:
             self._residence.follow()
 
-    def admit(self, person: str) -> None:
-        """Counts one more request of this person's; raises ApiError when no more can be taken."""
+    def check_room(self) -> None:
+        """Raises ApiError when nobody's request can be taken."""
         if self.draining:
             raise unready("The server is shutting down.")
         if self.in_flight >= self.settings.server.queue:
@@ -197,6 +197,10 @@ class Serving:
                 code="server_overloaded",
                 retry_after_s=1,
             )
+
+    def admit(self, person: str) -> None:
+        """Counts one more request of this person's; raises ApiError when no more can be taken."""
+        self.check_room()
         share = self.settings.server.queue_share
         if share is not None and self._by_person[person] >= share:
             raise ApiError(
