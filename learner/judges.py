@@ -11,21 +11,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from feedback.preferences import RankedPrompt
-from learner.accuracy import Accuracy, judged_pairs, log_odds_scale, measure
+from feedback.preferences import RankedPrompt, agreement
+from learner.accuracy import Accuracy, judged_pairs, length_correlation, measure
 from learner.batching import Group
+from learner.calibration import Calibration, calibration, cross_fitted, log_odds_scale
 from learner.parallel import at_once
 from learner.progress import Progress
 from learner.reward import RankedGroup, Report, RewardModel, train
 from learner.settings import RewardSettings
 from learner.ties import TieAccuracy, compared, tie_width, with_ties
 
+Exam = list[tuple[RankedGroup, Sequence[float]]]
+"""Rankings that a model has not seen, with its scores of their answers."""
+
 
 @dataclass(frozen=True)
 class Judges:
     """Both models, normalised; `held_out` is the first's accuracy on what it has not seen,
     `cross_validated` both together, over all rankings, and `tie_aware` with ties as outcomes.
-    `judge_scale` makes the second's gaps log-odds, as fitted on what it has not seen.
+    `judge_scale` makes the second's gaps log-odds, as fitted on what it has not seen;
+    `calibration` is both together, each on a scale so fitted. `length_correlation` is theirs too.
+
+    `agreement` and `tie_aware_agreement` are people's, where two or more compared the same answers:
+    the ceiling of accuracy on untied pairs, and with ties as outcomes.
     """
 
     reward: RewardModel
@@ -34,6 +42,10 @@ class Judges:
     held_out: Accuracy
     cross_validated: Accuracy
     tie_aware: TieAccuracy
+    calibration: Calibration
+    length_correlation: float | None
+    agreement: float | None
+    tie_aware_agreement: float | None
 
 
 def ranked_group(ranked: RankedPrompt) -> RankedGroup:
@@ -74,7 +86,17 @@ def train_judges(
     at_once(fit, [own, (judge, judge_side, seed + 1, _silent)])
     for model in (reward, judge):
         model.normalise_on(reference)
-    exams = [_examine(reward, judge_side), _examine(judge, train_side)]
+    exams = _examine(reward, judge_side), _examine(judge, train_side)
+    return _judges(reward, judge, exams, rankings)
+
+
+def _judges(
+    reward: RewardModel,
+    judge: RewardModel,
+    exams: tuple[Exam, Exam],
+    rankings: Sequence[RankedPrompt],
+) -> Judges:
+    """Both models with what their exams, and the rankings themselves, say of them."""
     seen_by_reward, seen_by_judge = (
         [pair for ranking, scores in exam for pair in judged_pairs(ranking, scores)]
         for exam in exams
@@ -88,6 +110,10 @@ def train_judges(
         measure(seen_by_reward),
         measure(seen_by_reward + seen_by_judge),
         with_ties(list(zip(sides, widths, strict=True))),
+        calibration(cross_fitted(seen_by_reward) + cross_fitted(seen_by_judge)),
+        length_correlation(exams[0] + exams[1]),
+        agreement(rankings),
+        agreement(rankings, ties=True),
     )
 
 
@@ -95,8 +121,6 @@ def _silent(step: int, steps: int, metrics: dict[str, float]) -> None:
     """Reports nothing."""
 
 
-def _examine(
-    model: RewardModel, rankings: Sequence[RankedGroup]
-) -> list[tuple[RankedGroup, Sequence[float]]]:
-    """Rankings that the model has not seen, with its scores of their answers."""
+def _examine(model: RewardModel, rankings: Sequence[RankedGroup]) -> Exam:
+    """Scores of rankings that the model has not seen."""
     return list(zip(rankings, model.score([r.group for r in rankings]), strict=True))

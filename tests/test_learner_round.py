@@ -120,6 +120,9 @@ def test_rankings_become_a_version_with_reasons(tmp_path: Path) -> None:
     assert round_.rankings == 90
     assert round_.reward is not None
     assert round_.reward["cross_validated_low"] > 0.5
+    assert 0 <= round_.reward["calibration_error"] < 0.5
+    assert sum(share for _, _, share in round_.reward["reliability"]) == pytest.approx(1)
+    assert round_.reward["agreement"] is None  # one person ranked
     checks = [reason.check for reason in round_.reasons]
     assert checks[:5] == ["reward_accuracy", "improve", "integrity", "finite", "canned"]
     assert product.versions.verify("v1").parent == "v0"
