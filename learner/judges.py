@@ -21,6 +21,9 @@ from learner.reward import RankedGroup, Report, RewardModel, train
 from learner.settings import RewardSettings
 from learner.ties import TieAccuracy, compared, tie_width, with_ties
 
+OVERALL = "overall"
+"""The criterion whose ratings are margins; of others, "harm" say, more may be worse."""
+
 Exam = list[tuple[RankedGroup, Sequence[float]]]
 """Rankings that a model has not seen, with its scores of their answers."""
 
@@ -50,12 +53,16 @@ class Judges:
 
 def ranked_group(ranked: RankedPrompt) -> RankedGroup:
     """A stored ranking as tokens; unranked answers are left out."""
-    placed = [(a, rank) for a, rank in zip(ranked.answers, ranked.ranks, strict=True) if rank]
+    placed = [place for place, rank in enumerate(ranked.ranks) if rank]
+    answers = [ranked.answers[place] for place in placed]
+    overall = (ranked.ratings or {}).get(OVERALL)
     return RankedGroup(
         ranked.conversation_id,
-        Group(ranked.prompt_ids, tuple(answer.token_ids for answer, _ in placed)),
-        tuple(rank for _, rank in placed),
-        tuple(answer.text for answer, _ in placed),
+        Group(ranked.prompt_ids, tuple(answer.token_ids for answer in answers)),
+        tuple(rank for rank in ranked.ranks if rank),
+        tuple(answer.text for answer in answers),
+        ranked.none_acceptable,
+        None if overall is None else tuple(overall[place] for place in placed),
     )
 
 
@@ -76,7 +83,7 @@ def train_judges(
     progress.stage("reward")
 
     # transformers loads one model at a time: threads would share what it patches meanwhile.
-    reward, judge = (RewardModel.start(folder, seed + number) for number in (0, 1))
+    reward, judge = (RewardModel.start(folder, seed + n, settings.heads) for n in (0, 1))
 
     def fit(part: tuple[RewardModel, Sequence[RankedGroup], int, Report]) -> None:
         model, side, part_seed, report = part
@@ -84,6 +91,8 @@ def train_judges(
 
     own = (reward, train_side, seed, progress.reporter(every=4))
     at_once(fit, [own, (judge, judge_side, seed + 1, _silent)])
+    # The judge stays neutral: it would hold against a version that it says what is new.
+    reward.pessimism = settings.pessimism
     for model in (reward, judge):
         model.normalise_on(reference)
     exams = _examine(reward, judge_side), _examine(judge, train_side)

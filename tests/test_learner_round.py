@@ -132,6 +132,17 @@ def test_rankings_become_a_version_with_reasons(tmp_path: Path) -> None:
     assert product.store.learned_from("v1", "ada").yours == 90
 
 
+def test_a_round_runs_on_a_pessimist_of_several_heads(tmp_path: Path) -> None:
+    """PPO is rewarded by it, and what is published holds the heads, verified with the rest."""
+    reward = {**SMALL["reward"], "heads": 3, "pessimism": 1.0}  # type: ignore[dict-item]
+    product = Product(tmp_path, reward=reward)
+    product.rank(90, seed=1)
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.state == "done", round_.error
+    assert "heads/heads.safetensors" in product.versions.verify("r1").files
+
+
 @pytest.mark.parametrize(("whole", "start"), [(True, "v1"), (False, "v0")])
 def test_a_round_goes_on_from_what_led(tmp_path: Path, whole: bool, start: str) -> None:
     """And from the live version where the other's folder is gone; the parent says which."""
