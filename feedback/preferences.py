@@ -1,14 +1,16 @@
-"""Rankings to weighted comparisons, and the split by conversation. Pure: knows no database and no
-tensors.
+"""Rankings to weighted comparisons, how far people agree, and the split by conversation. Pure:
+knows no database and no tensors.
 """
 
 from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from statistics import fmean
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Answer:
 @dataclass(frozen=True)
 class RankedPrompt:
     """One ranking of the answers to one prompt; `ranks` is as long as `answers`, 1 is best, None
-    unranked.
+    unranked; so are `ratings`, by criterion.
     """
 
     ranking_id: int
@@ -35,6 +37,8 @@ class RankedPrompt:
     prompt_ids: tuple[int, ...]
     answers: tuple[Answer, ...]
     ranks: tuple[int | None, ...]
+    none_acceptable: bool = False
+    ratings: Mapping[str, Sequence[float | None]] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,35 @@ def comparisons(ranked: RankedPrompt) -> list[Comparison]:
 def _compare(a: int, rank_a: int, b: int, rank_b: int, *, weight: float) -> Comparison:
     better, worse = (a, b) if rank_a <= rank_b else (b, a)
     return Comparison(better, worse, weight, tie=rank_a == rank_b)
+
+
+def agreement(rankings: Iterable[RankedPrompt], *, ties: bool = False) -> float | None:
+    """The share of pairs of people who say the same of two answers, which no model can beat by
+    much; None where no two people compared the same two.
+
+    Two answers count once, however many people compared them, and a person's last word counts.
+    With `ties` a tie is an answer like the others; without, those who tied the two are left out.
+    """
+    said: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for ranked in rankings:
+        for pair, order in _orders(ranked):
+            said[pair][ranked.person] = order
+    shares = []
+    for orders in said.values():
+        words = [order for order in orders.values() if order or ties]
+        if len(words) > 1:
+            shares.append(fmean(one == other for one, other in combinations(words, 2)))
+    return fmean(shares) if shares else None
+
+
+def _orders(ranked: RankedPrompt) -> Iterator[tuple[tuple[str, str], int]]:
+    """Each compared pair of candidates' ids, smaller first, with 1 where that one is better, -1
+    where the other is, 0 for a tie.
+    """
+    for pair in comparisons(ranked):
+        better, worse = (ranked.answers[place].candidate_id for place in (pair.better, pair.worse))
+        order = 0 if pair.tie else 1 if better < worse else -1
+        yield (min(better, worse), max(better, worse)), order
 
 
 def split_of(first_user_message: str, judge_share: float = 1 / 2) -> str:

@@ -105,4 +105,6 @@ def _ranked_prompt(
             for _, row in entries
         ),
         ranks=tuple(entry.rank for entry, _ in entries),
+        none_acceptable=ranking.none_acceptable,
+        ratings=ranking.ratings,
     )

@@ -7,11 +7,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import permutations
+from statistics import correlation, fmean
 
 from learner.interval import clustered
 from learner.reward import RankedGroup
@@ -34,8 +34,7 @@ class Accuracy:
     """A ranking's mean share of untied pairs ordered as people did, its 95 % interval, and what to
     hold it against.
 
-    `longer_wins` is the accuracy of preferring the longer text; `calibration_error` the mean
-    distance between stated probability and outcome, in ten bins; `conversations` the sample's size,
+    `longer_wins` is the accuracy of preferring the longer text; `conversations` the sample's size,
     of those that have an untied pair.
     """
 
@@ -43,7 +42,6 @@ class Accuracy:
     low: float
     high: float
     longer_wins: float
-    calibration_error: float
     pairs: int
     conversations: int
 
@@ -67,7 +65,7 @@ def judged_pairs(ranking: RankedGroup, scores: Sequence[float]) -> list[Judged]:
 def measure(pairs: Sequence[Judged]) -> Accuracy:
     """Accuracy over pairs; without any pair it is one half, with the interval 0 to 1."""
     if not pairs:
-        return Accuracy(0.5, 0.0, 1.0, 0.5, 0.0, 0, 0)
+        return Accuracy(0.5, 0.0, 1.0, 0.5, 0, 0)
     tallies: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for pair in pairs:
         right = (pair.gap > 0) + 0.5 * (pair.gap == 0)
@@ -76,34 +74,24 @@ def measure(pairs: Sequence[Judged]) -> Accuracy:
     share, low, high = clustered(of_conversations)
     weight = sum(p.weight for p in pairs)
     longer = sum(p.weight * (1 + p.longer) / 2 for p in pairs) / weight
-    error = _calibration_error(pairs)
-    return Accuracy(share, low, high, longer, error, len(pairs), len(tallies))
+    return Accuracy(share, low, high, longer, len(pairs), len(tallies))
 
 
-def _calibration_error(pairs: Sequence[Judged]) -> float:
-    """Expected calibration error of sigmoid(|gap|) as the probability of having the order right."""
-    bins: dict[int, float] = defaultdict(float)
-    for pair in pairs:
-        stated = _sigmoid(abs(pair.gap))
-        bins[min(9, int((stated - 0.5) * 20))] += pair.weight * (stated - (pair.gap > 0))
-    return sum(map(abs, bins.values())) / sum(p.weight for p in pairs)
+def length_correlation(exam: Sequence[tuple[RankedGroup, Sequence[float]]]) -> float | None:
+    """Spearman's correlation of score and length of text among one prompt's answers, the mean over
+    prompts; None where none has both different lengths and different scores.
 
-
-def log_odds_scale(pairs: Sequence[Judged]) -> float:
-    """What a gap is to be multiplied by to be the log-odds that people put the better one first.
-
-    The maximum of the likelihood over pairs that the model has not seen (Platt 1999, without the
-    offset), by bisection of its slope; between 0.05 and 20, so that chance leaves an order too.
+    Within a prompt, because answers to another one may be longer and better at once. How much of a
+    reward model is length: Singhal et al. 2023 (2310.03716).
     """
-    low, high = 0.05, 20.0
-    for _ in range(40):
-        scale = math.sqrt(low * high)
-        if sum(p.weight * p.gap * _sigmoid(-scale * p.gap) for p in pairs) > 0:
-            low = scale
-        else:
-            high = scale
-    return low
+    found = [
+        correlation(_ranked([len(text) for text in ranking.texts]), _ranked(scores))
+        for ranking, scores in exam
+        if len(set(scores)) > 1 and len({len(text) for text in ranking.texts}) > 1
+    ]
+    return fmean(found) if found else None
 
 
-def _sigmoid(x: float) -> float:
-    return 1 / (1 + math.exp(-max(-50.0, min(50.0, x))))
+def _ranked(values: Sequence[float]) -> list[float]:
+    """Each value's place among all, least first; equal ones share the mean of their places."""
+    return [sum((v < x) + 0.5 * (v == x) for v in values) for x in values]

@@ -11,21 +11,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from feedback.preferences import RankedPrompt
-from learner.accuracy import Accuracy, judged_pairs, log_odds_scale, measure
+from feedback.preferences import RankedPrompt, agreement
+from learner.accuracy import Accuracy, judged_pairs, length_correlation, measure
 from learner.batching import Group
+from learner.calibration import Calibration, calibration, cross_fitted, log_odds_scale
 from learner.parallel import at_once
 from learner.progress import Progress
 from learner.reward import RankedGroup, Report, RewardModel, train
 from learner.settings import RewardSettings
 from learner.ties import TieAccuracy, compared, tie_width, with_ties
 
+OVERALL = "overall"
+"""The criterion whose ratings are margins; of others, "harm" say, more may be worse."""
+
+Exam = list[tuple[RankedGroup, Sequence[float]]]
+"""Rankings that a model has not seen, with its scores of their answers."""
+
 
 @dataclass(frozen=True)
 class Judges:
     """Both models, normalised; `held_out` is the first's accuracy on what it has not seen,
     `cross_validated` both together, over all rankings, and `tie_aware` with ties as outcomes.
-    `judge_scale` makes the second's gaps log-odds, as fitted on what it has not seen.
+    `judge_scale` makes the second's gaps log-odds, as fitted on what it has not seen;
+    `calibration` is both together, each on a scale so fitted. `length_correlation` is theirs too.
+
+    `agreement` and `tie_aware_agreement` are people's, where two or more compared the same answers:
+    the ceiling of accuracy on untied pairs, and with ties as outcomes.
     """
 
     reward: RewardModel
@@ -34,16 +45,24 @@ class Judges:
     held_out: Accuracy
     cross_validated: Accuracy
     tie_aware: TieAccuracy
+    calibration: Calibration
+    length_correlation: float | None
+    agreement: float | None
+    tie_aware_agreement: float | None
 
 
 def ranked_group(ranked: RankedPrompt) -> RankedGroup:
     """A stored ranking as tokens; unranked answers are left out."""
-    placed = [(a, rank) for a, rank in zip(ranked.answers, ranked.ranks, strict=True) if rank]
+    placed = [place for place, rank in enumerate(ranked.ranks) if rank]
+    answers = [ranked.answers[place] for place in placed]
+    overall = (ranked.ratings or {}).get(OVERALL)
     return RankedGroup(
         ranked.conversation_id,
-        Group(ranked.prompt_ids, tuple(answer.token_ids for answer, _ in placed)),
-        tuple(rank for _, rank in placed),
-        tuple(answer.text for answer, _ in placed),
+        Group(ranked.prompt_ids, tuple(answer.token_ids for answer in answers)),
+        tuple(rank for rank in ranked.ranks if rank),
+        tuple(answer.text for answer in answers),
+        ranked.none_acceptable,
+        None if overall is None else tuple(overall[place] for place in placed),
     )
 
 
@@ -64,7 +83,7 @@ def train_judges(
     progress.stage("reward")
 
     # transformers loads one model at a time: threads would share what it patches meanwhile.
-    reward, judge = (RewardModel.start(folder, seed + number) for number in (0, 1))
+    reward, judge = (RewardModel.start(folder, seed + n, settings.heads) for n in (0, 1))
 
     def fit(part: tuple[RewardModel, Sequence[RankedGroup], int, Report]) -> None:
         model, side, part_seed, report = part
@@ -72,9 +91,21 @@ def train_judges(
 
     own = (reward, train_side, seed, progress.reporter(every=4))
     at_once(fit, [own, (judge, judge_side, seed + 1, _silent)])
+    # The judge stays neutral: it would hold against a version that it says what is new.
+    reward.pessimism = settings.pessimism
     for model in (reward, judge):
         model.normalise_on(reference)
-    exams = [_examine(reward, judge_side), _examine(judge, train_side)]
+    exams = _examine(reward, judge_side), _examine(judge, train_side)
+    return _judges(reward, judge, exams, rankings)
+
+
+def _judges(
+    reward: RewardModel,
+    judge: RewardModel,
+    exams: tuple[Exam, Exam],
+    rankings: Sequence[RankedPrompt],
+) -> Judges:
+    """Both models with what their exams, and the rankings themselves, say of them."""
     seen_by_reward, seen_by_judge = (
         [pair for ranking, scores in exam for pair in judged_pairs(ranking, scores)]
         for exam in exams
@@ -88,6 +119,10 @@ def train_judges(
         measure(seen_by_reward),
         measure(seen_by_reward + seen_by_judge),
         with_ties(list(zip(sides, widths, strict=True))),
+        calibration(cross_fitted(seen_by_reward) + cross_fitted(seen_by_judge)),
+        length_correlation(exams[0] + exams[1]),
+        agreement(rankings),
+        agreement(rankings, ties=True),
     )
 
 
@@ -95,8 +130,6 @@ def _silent(step: int, steps: int, metrics: dict[str, float]) -> None:
     """Reports nothing."""
 
 
-def _examine(
-    model: RewardModel, rankings: Sequence[RankedGroup]
-) -> list[tuple[RankedGroup, Sequence[float]]]:
-    """Rankings that the model has not seen, with its scores of their answers."""
+def _examine(model: RewardModel, rankings: Sequence[RankedGroup]) -> Exam:
+    """Scores of rankings that the model has not seen."""
     return list(zip(rankings, model.score([r.group for r in rankings]), strict=True))

@@ -6,7 +6,8 @@ is never read. The dtype that comes in goes out.
 
 Sources: Schulman et al. 2016 (GAE, 1506.02438) and 2017 (PPO, 1707.06347); Ziegler et al. 2019
 (adaptive KL, 1909.08593); Ye et al. 2020 (dual clip, 1912.09729); Ouyang et al. 2022 (K-way
-ranking, 2203.02155); Schulman 2020 (k1, k2, k3: joschu.net/blog/kl-approx.html).
+ranking, 2203.02155); Schulman 2020 (k1, k2, k3: joschu.net/blog/kl-approx.html); Plackett 1975 and
+Xia et al. 2008 (ListMLE); Breslow 1974 (ties); Touvron et al. 2023 (margins, 2307.09288).
 """
 
 from __future__ import annotations
@@ -154,6 +155,61 @@ def ranking_loss(
     half_each = -0.5 * (F.logsigmoid(gap) + F.logsigmoid(-gap))
     losses = torch.where(tie, half_each, -F.logsigmoid(strict))
     return losses.mean() + center * (scores[i] + scores[j]).square().mean()
+
+
+def plackett_luce_loss(
+    scores: Tensor, ranks: Tensor | Sequence[float], center: float = 0.0
+) -> Tensor:
+    """Negative log-likelihood, in nats, of the order of one prompt's answers (Plackett-Luce).
+
+    The best is chosen among all, the next among the rest, ..., each in proportion to exp(score):
+    sum_i [log sum_{j: rank_j >= rank_i} exp(s_j) - s_i]. `scores` (K,); `ranks` (K,), 1 is best.
+    Each of a tied group is chosen among all that are not ranked above the group, itself included
+    (Breslow): that is least where the tied scores are equal. The mean over the group's orders,
+    which it stands for, has as many terms as there are orders. `center` as in `ranking_loss`, for
+    each of the K - 1 choices. 0 for fewer than two answers.
+    """
+    ranks = torch.as_tensor(ranks, device=scores.device)
+    i, j = torch.triu_indices(len(scores), len(scores), offset=1, device=scores.device)
+    if len(i) == 0:
+        return scores.sum() * 0.0
+    above_KK = ranks[None, :] < ranks[:, None]
+    open_to_KK = scores.expand(len(scores), -1).masked_fill(above_KK, -torch.inf)
+    losses = open_to_KK.logsumexp(1) - scores
+    centring = (scores[i] + scores[j]).square().mean()
+    return losses.sum() + center * (len(scores) - 1) * centring
+
+
+def binary_loss(scores: Tensor, good: Tensor | Sequence[bool]) -> Tensor:
+    """Mean over (K,) answers of -log sigmoid(s) where `good`, -log(1 - sigmoid(s)) where not.
+
+    A score is then the log-odds that an answer is good. 0 for no answers.
+    """
+    if len(scores) == 0:
+        return scores.sum() * 0.0
+    good = torch.as_tensor(good, dtype=scores.dtype, device=scores.device)
+    return F.binary_cross_entropy_with_logits(scores, good)
+
+
+def rank_margins(ranks: Tensor | Sequence[float], per_rank: float) -> Tensor:
+    """Margins (K, K) for `ranking_loss`: `per_rank` for each rank that i stands above j, else 0.
+
+    Llama 2's margin (3.2.2), with the distance of ranks for how much better people said i was.
+    """
+    ranks_K = torch.as_tensor(ranks)
+    return per_rank * (ranks_K[None, :] - ranks_K[:, None]).clamp(min=0)
+
+
+def rating_margins(ratings: Tensor | Sequence[float | None], per_point: float) -> Tensor:
+    """Margins (K, K) for `ranking_loss`: `per_point` for each point by which i is rated above j.
+
+    `ratings` (K,) are one person's, on one scale: two people's points are not the same. 0 where
+    either is None or NaN, not rated, or where j is rated as high.
+    """
+    if not torch.is_tensor(ratings):
+        ratings = torch.tensor([float("nan") if x is None else float(x) for x in ratings])
+    above_KK = ratings[:, None] - ratings[None, :]
+    return torch.where(above_KK > 0, per_point * above_KK, 0.0)
 
 
 class AdaptiveKL:

@@ -6,8 +6,11 @@
    token alone learned to order .66 right on unseen conversations taught both together .75.
 3. Scores are normalised on samples of the reference policy to mean 0 and deviation 1, so that a KL
    coefficient means the same in every round.
+4. Several heads may share the trunk (`learner.ensemble`). The score is then their mean, less, for
+   PPO, some of their deviation: what nobody has ranked is not worth seeking out (Coste et al. 2023,
+   2310.02743, who subtract the variance of whole models).
 
-Axes: R replies, D hidden.
+Axes: R replies, D hidden, H heads, K answers to one prompt.
 """
 
 from __future__ import annotations
@@ -22,8 +25,15 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from learner.batching import Batch, Group, by_length, collate
+from learner.ensemble import Ensemble
 from learner.forward import hidden_MD
-from learner.losses import ranking_loss
+from learner.losses import (
+    binary_loss,
+    plackett_luce_loss,
+    rank_margins,
+    ranking_loss,
+    rating_margins,
+)
 from learner.optimise import Optimiser
 from learner.parallel import at_once, halved
 from learner.settings import RewardSettings, learning_rate_for
@@ -38,35 +48,62 @@ Report = Callable[[int, int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class RankedGroup:
-    """One ranking's answers, with ranks (1 is best) and texts; unranked ones are left out."""
+    """One ranking's answers, with ranks (1 is best) and texts; unranked ones are left out.
+
+    `ratings` are the same person's of the criterion "overall", None for an answer without.
+    """
 
     conversation_id: str
     group: Group
     ranks: tuple[int, ...]
     texts: tuple[str, ...]
+    none_acceptable: bool = False
+    ratings: tuple[float | None, ...] | None = None
+
+    @property
+    def good(self) -> tuple[bool, ...] | None:
+        """Whether each answer is good: the top group is, unless none is acceptable. None where all
+        are tied, which says nothing of either.
+        """
+        if self.none_acceptable:
+            return (False,) * len(self.ranks)
+        best = min(self.ranks)
+        return None if max(self.ranks) == best else tuple(rank == best for rank in self.ranks)
 
 
 class RewardModel(nn.Module):
-    """A sequence classifier with one output, and the normalisation of its scores."""
+    """A sequence classifier with one output, and the normalisation of its scores.
 
-    def __init__(self, net: PreTrainedModel) -> None:
+    With an ensemble `head` is the mean of its heads, and `pessimism` how many of their deviations
+    a score lies below their mean.
+    """
+
+    def __init__(self, net: PreTrainedModel, ensemble: Ensemble | None = None) -> None:
         super().__init__()
         self.net = net
+        self.ensemble = ensemble
         self.head: nn.Linear = net.score  # type: ignore[assignment]
         self.mean: float = getattr(net.config, "reward_mean", 0.0)
         self.std: float = getattr(net.config, "reward_std", 1.0)
+        self.pessimism: float = getattr(net.config, "reward_pessimism", 0.0)
 
     @classmethod
-    def start(cls, policy_folder: Path, seed: int) -> RewardModel:
-        """The policy's trunk, and a head of deviation 1/sqrt(d + 1) (Stiennon et al. 2020)."""
+    def start(cls, policy_folder: Path, seed: int, heads: int = 1) -> RewardModel:
+        """The policy's trunk, and a head of deviation 1/sqrt(d + 1) (Stiennon et al. 2020), or
+        several.
+        """
         net = AutoModelForSequenceClassification.from_pretrained(
             policy_folder, num_labels=1, dtype=torch.float32, use_safetensors=True
         )
         generator = torch.Generator().manual_seed(seed)
         model = cls(net.eval())
+        width = model.head.in_features
+        if heads > 1:
+            model.ensemble = Ensemble.start(heads, width, generator)
+            model.settle()
+            return model
         with torch.no_grad():
-            deviation = (model.head.in_features + 1) ** -0.5
-            model.head.weight.normal_(0.0, deviation, generator=generator)
+            model.head.weight.normal_(0.0, (width + 1) ** -0.5, generator=generator)
         return model
 
     @classmethod
@@ -75,12 +112,21 @@ class RewardModel(nn.Module):
         net = AutoModelForSequenceClassification.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True
         )
-        return cls(net.eval())
+        return cls(net.eval(), Ensemble.load(folder))
 
     def save(self, folder: Path) -> None:
         """Write a Hugging Face folder; the normalisation is kept in its config."""
         self.net.config.reward_mean, self.net.config.reward_std = self.mean, self.std
+        if self.ensemble is not None:
+            self.net.config.reward_pessimism = self.pessimism
+            self.ensemble.save(folder)
         self.net.save_pretrained(folder)
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Make `head` the mean of the heads, after these were trained."""
+        if self.ensemble is not None:
+            self.head.weight.copy_(self.ensemble.mean_1D)
 
     def values(self, hidden: Tensor) -> Tensor:
         """The normalised head at any position: (..., D) gives (...)."""
@@ -91,7 +137,18 @@ class RewardModel(nn.Module):
         """Normalised scores (R,) of a batch's replies, from the trunk's states (M, D)."""
         own_RL = batch.placed(self.values(hidden[batch.stands_N]))
         mean_R = own_RL.sum(1) / batch.lengths_R
-        return (mean_R + self.values(hidden[batch.last_R])) / 2
+        scores_R = (mean_R + self.values(hidden[batch.last_R])) / 2
+        if self.ensemble is None or not self.pessimism:
+            return scores_R
+        return scores_R - self.pessimism * self.ensemble.spread(hidden, batch) / self.std
+
+    def by_head(self, batch: Batch) -> Tensor:
+        """Each head's normalised scores of a batch's replies, (R, H): what is trained."""
+        hidden = hidden_MD(self.net, batch)
+        if self.ensemble is None:
+            return self.scores(hidden, batch)[:, None]
+        scores_RH: Tensor = self.ensemble(hidden, batch)
+        return (scores_RH - self.mean) / self.std
 
     def forward(self, batch: Batch) -> Tensor:
         """Normalised scores of a batch's replies, (R,)."""
@@ -99,21 +156,30 @@ class RewardModel(nn.Module):
 
     def score(self, groups: Sequence[Group], size: int = 16) -> list[list[float]]:
         """Normalised scores of each group's replies, in their order."""
-        scores: list[list[float]] = [[]] * len(groups)
+        return [found.tolist() for found in self._over(groups, self, size)]
+
+    def _over(
+        self, groups: Sequence[Group], call: Callable[[Batch], Tensor], size: int = 16
+    ) -> list[Tensor]:
+        """What `call` says of each group's replies, without gradients."""
+        scores = [torch.empty(0)] * len(groups)
 
         @torch.no_grad()
         def fill(batches: Sequence[list[int]]) -> None:
             for indices in batches:
-                found = self(collate([groups[i] for i in indices], self.net.device))
-                parts = found.split([len(groups[i].replies) for i in indices])
+                found = call(collate([groups[i] for i in indices], self.net.device))
+                parts = torch.split(found, [len(groups[i].replies) for i in indices])
                 for i, part in zip(indices, parts, strict=True):
-                    scores[i] = part.tolist()
+                    scores[i] = part
 
         at_once(fill, halved(by_length([len(g) for g in groups], size, random.Random(0))))
         return scores
 
     def normalise_on(self, reference: Sequence[Group]) -> None:
         """Shift and scale so that the reference policy's samples score mean 0, deviation 1."""
+        if self.ensemble is not None:
+            levels_H = torch.cat(self._over(reference, self.by_head)).mean(0)
+            self.ensemble.level_H.copy_(self.std * levels_H + self.mean)
         scores = torch.tensor([s for group in self.score(reference) for s in group])
         self.mean += self.std * scores.mean().item()
         self.std *= max(scores.std().item(), 1e-6)
@@ -135,10 +201,11 @@ def train(
     step = 0
     for _ in range(epochs):
         for group in by_length([len(r.group) for r in rankings], size, rng):
-            loss = _rankings_loss(model, [rankings[i] for i in group])
+            loss = _rankings_loss(model, [rankings[i] for i in group], settings)
             norm = optimiser.step(loss)
             step += 1
             report(step, steps, {"reward_loss": loss.item(), "gradient_norm": norm})
+    model.settle()
 
 
 def schedule(rankings: int, settings: RewardSettings) -> tuple[int, int]:
@@ -147,9 +214,42 @@ def schedule(rankings: int, settings: RewardSettings) -> tuple[int, int]:
     return epochs, max(1, min(settings.rankings_per_step, epochs * rankings // LEAST_STEPS))
 
 
-def _rankings_loss(model: RewardModel, rankings: Sequence[RankedGroup]) -> Tensor:
-    """Mean over rankings of the mean over each one's pairs; each answer is forwarded once."""
+def _rankings_loss(
+    model: RewardModel, rankings: Sequence[RankedGroup], settings: RewardSettings
+) -> Tensor:
+    """Mean over rankings and heads of each ranking's loss; each answer is forwarded once. Several
+    heads are held to their starts.
+    """
     batch = collate([r.group for r in rankings], model.net.device)
-    scores = model(batch).split([len(r.ranks) for r in rankings])
-    losses = [ranking_loss(s, r.ranks) for s, r in zip(scores, rankings, strict=True)]
-    return torch.stack(losses).mean()
+    parts = torch.split(model.by_head(batch), [len(r.ranks) for r in rankings])
+    losses = [
+        _loss(scores_K, ranking, settings)
+        for scores_KH, ranking in zip(parts, rankings, strict=True)
+        for scores_K in scores_KH.unbind(1)
+    ]
+    loss = torch.stack(losses).mean()
+    return loss if model.ensemble is None else loss + settings.anchor * model.ensemble.pull()
+
+
+def _loss(scores_K: Tensor, ranking: RankedGroup, settings: RewardSettings) -> Tensor:
+    """What a ranking says of its answers' scores; of any kind, a ranking weighs about one."""
+    match settings.kind:
+        case "ranking":
+            margins_KK = _margins(ranking, settings, scores_K.device)
+            return ranking_loss(scores_K, ranking.ranks, margins_KK, settings.center)
+        case "listwise":
+            loss = plackett_luce_loss(scores_K, ranking.ranks, settings.center)
+            return loss / max(1, len(ranking.ranks) - 1)  # of its K - 1 choices
+        case "binary":
+            good = ranking.good
+            return scores_K.sum() * 0.0 if good is None else binary_loss(scores_K, good)
+
+
+def _margins(ranking: RankedGroup, settings: RewardSettings, device: torch.device) -> Tensor | None:
+    """The margins that are asked for, added up; None without any."""
+    margins = []
+    if settings.margin:
+        margins.append(rank_margins(ranking.ranks, settings.margin))
+    if settings.rating_margin and ranking.ratings is not None:
+        margins.append(rating_margins(ranking.ratings, settings.rating_margin))
+    return sum(margins[1:], margins[0]).to(device) if margins else None

@@ -158,7 +158,7 @@ class Round:
             parent="v0",
             kind="reward",
             round_id=self.claim.round_id,
-            figures=judges.held_out.as_dict(),
+            figures=judges.held_out.as_dict() | {"calibration_error": judges.calibration.error},
             claim=self.claim,
         )
         return id
@@ -269,11 +269,21 @@ def _surely_better(judges: Judges) -> Reason:
 
 def _reward_figures(judges: Judges) -> dict[str, Any]:
     """The held-out figures of PPO's reward model, the cross-validated ones beside, and those with
-    ties as outcomes.
+    ties as outcomes; then how far probabilities and lengths are to be trusted, and how far people
+    agree (None where no two compared the same answers).
     """
     cross = {f"cross_validated_{k}": v for k, v in judges.cross_validated.as_dict().items()}
     ties = {f"tie_aware_{k}": v for k, v in asdict(judges.tie_aware).items()}
-    return judges.held_out.as_dict() | cross | ties
+    return {
+        **judges.held_out.as_dict(),
+        **cross,
+        **ties,
+        "calibration_error": judges.calibration.error,
+        "reliability": judges.calibration.bins,
+        "length_correlation": judges.length_correlation,
+        "agreement": judges.agreement,
+        "tie_aware_agreement": judges.tie_aware_agreement,
+    }
 
 
 def _device(name: str) -> str:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from feedback.settings import DatabaseSettings
 
@@ -24,6 +24,36 @@ class RewardSettings(BaseModel):
     """Passes over the rankings; a hundred or less are seen more often, to see 160 in all."""
     rankings_per_step: int = Field(default=4, ge=1)
     """Rankings in one optimiser step, each with all of its pairs; fewer where there are few."""
+    kind: Literal["ranking", "listwise", "binary"] = "ranking"
+    """What a ranking teaches: the order of each pair, the whole order at once, or good and bad."""
+    margin: float = Field(default=0.0, ge=0)
+    """Of kind `ranking`: by how much scores should differ for each rank between two answers."""
+    rating_margin: float = Field(default=0.0, ge=0)
+    """Of kind `ranking`: the same for each point between the person's two ratings of `overall`."""
+    center: float = Field(default=0.0, ge=0)
+    """Weight of a pair's squared sum of scores, which comparing leaves free; 0.01 holds it at 0."""
+    heads: int = Field(default=1, ge=1, le=64)
+    """Heads on one trunk, which differ where the rankings say little; the score is their mean."""
+    anchor: float = Field(default=0.1, ge=0)
+    """Of several heads: weight of each one's squared distance from its random start."""
+    pessimism: float = Field(default=0.0, ge=0)
+    """Of several heads: deviations between them that PPO's reward lies below their mean."""
+
+    @field_validator("margin", "rating_margin", "center")
+    @classmethod
+    def _is_of_this_kind(cls, value: float, info: ValidationInfo) -> float:
+        """What a kind does not read is refused, not passed over."""
+        kind = info.data.get("kind", "ranking")
+        if value and (kind == "binary" or (kind == "listwise" and info.field_name != "center")):
+            raise ValueError(f"kind {kind!r} has no {info.field_name}")
+        return value
+
+    @field_validator("pessimism")
+    @classmethod
+    def _is_of_several_heads(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("heads") == 1:
+            raise ValueError("one head has no deviation: set `heads` to 2 or more")
+        return value
 
 
 class PPOSettings(BaseModel):

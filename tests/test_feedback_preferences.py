@@ -8,6 +8,7 @@ from feedback.preferences import (
     Answer,
     Comparison,
     RankedPrompt,
+    agreement,
     comparisons,
     first_user_message,
     normalise,
@@ -51,6 +52,45 @@ def test_every_ranking_weighs_one_in_all() -> None:
     """Five answers give ten pairs of a tenth."""
     pairs = comparisons(ranked(3, 1, 2, 2, 5))
     assert [pair.weight for pair in pairs] == [pytest.approx(0.1)] * 10
+
+
+def by(person: str, ranks: tuple[int | None, ...], *candidates: str) -> RankedPrompt:
+    """A person's ranking of these candidates."""
+    answers = tuple(Answer(id, "text", (1,), "v0") for id in candidates)
+    return RankedPrompt(1, "c", person, "train", (("user", "hi"),), (1,), answers, ranks)
+
+
+def test_agreement_is_of_answers_that_two_people_compared() -> None:
+    """Of x, y, z both put x over y; one puts y over z, the other z over y; x over z both: two of
+    three. The order in which the answers were shown does not matter, and w nobody else saw.
+    """
+    rankings = [
+        by("ann", (1, 2, 3), "x", "y", "z"),
+        by("bob", (3, 2, 1), "y", "z", "x"),
+        by("eve", (1, 2), "w", "x"),
+    ]
+    assert agreement(rankings) == pytest.approx(2 / 3)
+
+
+def test_two_answers_count_once_however_many_people_compared_them() -> None:
+    """Three people on x, y: one of three pairs agrees; two people on z, w agree: (1/3 + 1) / 2."""
+    rankings = [by("ann", (1, 2), "x", "y"), by("bob", (1, 2), "x", "y")]
+    rankings += [by("eve", (2, 1), "x", "y")]
+    rankings += [by(person, (1, 2), "z", "w") for person in ("ann", "bob")]
+    assert agreement(rankings) == pytest.approx(2 / 3)
+
+
+def test_a_tie_is_left_out_or_an_answer_like_the_others() -> None:
+    """One puts x first, one ties them: nothing to compare, or disagreement; two ties agree."""
+    rankings = [by("ann", (1, 2), "x", "y"), by("bob", (1, 1), "x", "y")]
+    assert agreement(rankings) is None
+    assert agreement(rankings, ties=True) == 0.0
+    assert agreement([*rankings, by("ann", (1, 1), "x", "y")], ties=True) == 1.0
+
+
+def test_one_person_cannot_agree() -> None:
+    """A change of mind is no second opinion."""
+    assert agreement([by("ann", (1, 2), "x", "y"), by("ann", (2, 1), "x", "y")]) is None
 
 
 def test_one_prompt_is_on_one_side_however_it_is_typed() -> None:

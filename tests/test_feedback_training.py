@@ -46,6 +46,20 @@ def test_the_learner_gets_prompt_answers_and_ranks(store: Store) -> None:
     ]
 
 
+def test_what_else_the_person_said_comes_along(store: Store) -> None:
+    """That none is acceptable, and ratings by criterion, None where one was not rated."""
+    store.record_generation(a_generation("c1", n=2))
+    store.add_ranking(
+        person="ann",
+        completion_id="c1",
+        ranks=[2, 1],
+        none_acceptable=True,
+        ratings={"overall": [2, None]},
+    )
+    [found] = store.training_rankings()
+    assert (found.none_acceptable, found.ratings) == (True, {"overall": [2, None]})
+
+
 def test_the_side_of_the_split_is_kept_as_it_was_when_the_prompt_was_asked(
     store: Store, url: str
 ) -> None:

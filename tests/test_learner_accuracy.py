@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
-from learner.accuracy import Judged, judged_pairs, log_odds_scale, measure
+from learner.accuracy import Judged, judged_pairs, length_correlation, measure
 from learner.batching import Group
 from learner.reward import RankedGroup
 
@@ -40,24 +38,29 @@ def test_a_ranking_counts_once() -> None:
     assert measure(right + wrong).pairs == 5
 
 
-def test_calibration_error_of_overconfidence() -> None:
-    """Gaps of +-50 claim certainty; right half the time, the claim is off by one half."""
-    result = measure([Judged("a", 50.0, 0), Judged("b", -50.0, 0)])
-    assert result.calibration_error == pytest.approx(0.5, abs=1e-6)
+def test_length_is_correlated_within_a_prompt() -> None:
+    """Lengths 1, 2, 3: places of the scores 1, 3, 2 give 1 - 6 * (0 + 1 + 1) / (3 * 8) = .5; the
+    reverse order -1; their mean is -.25. Equal lengths, or equal scores, say nothing.
+    """
+    texts = ("a", "bb", "ccc")
+    exam = [
+        (ranking((1, 2, 3), texts), (0.1, 9.0, 0.3)),
+        (ranking((1, 2, 3), texts), (3.0, 2.0, 1.0)),
+        (ranking((1, 2, 3), ("a", "b", "c")), (1.0, 2.0, 3.0)),
+        (ranking((1, 2, 3), texts), (1.0, 1.0, 1.0)),
+    ]
+    assert length_correlation(exam) == pytest.approx(-0.25)
+    assert length_correlation(exam[2:]) is None
+
+
+def test_equal_lengths_share_their_places() -> None:
+    """Lengths 1, 2, 2 and scores 1, 2, 3: places 1, 2.5, 2.5 and 1, 2, 3 have .75 / sqrt(.75 * 1),
+    which is .86603 (variances .75 and 1, covariance .75).
+    """
+    exam = [(ranking((1, 2, 3), ("a", "bb", "cc")), (1.0, 2.0, 3.0))]
+    assert length_correlation(exam) == pytest.approx(0.8660254)
 
 
 def test_no_pairs_say_nothing() -> None:
     """Chance, with the widest interval."""
     assert (measure([]).accuracy, measure([]).low, measure([]).high) == (0.5, 0.0, 1.0)
-
-
-def test_the_scale_is_that_of_the_outcomes() -> None:
-    """Gaps of 1, three of four right: log-odds of log 3 for each unit of gap."""
-    pairs = [Judged(str(i), gap, 0) for i, gap in enumerate([1.0, 1.0, 1.0, -1.0])]
-    assert log_odds_scale(pairs) == pytest.approx(math.log(3), rel=1e-4)
-
-
-@pytest.mark.parametrize(("gap", "scale"), [(1.0, 20.0), (-1.0, 0.05)])
-def test_the_scale_has_bounds(gap: float, scale: float) -> None:
-    """All right, or all wrong: neither certainty nor the reverse order."""
-    assert log_odds_scale([Judged("a", gap, 0)]) == pytest.approx(scale, rel=1e-4)

@@ -162,6 +162,106 @@ def test_one_answer_has_nothing_to_compare() -> None:
     assert losses.ranking_loss(tensor([2.0]), [1]).item() == 0.0
 
 
+def test_plackett_luce_is_the_probability_of_the_order() -> None:
+    """exp(score) 3, 2, 1: the first is chosen 3 times of 6, the second 2 of 3: 1/3, log 3."""
+    scores = tensor([math.log(3), math.log(2), 0.0])
+    assert losses.plackett_luce_loss(scores, [1, 2, 3]).item() == pytest.approx(math.log(3))
+    # Of six orders of three alike, each has a sixth.
+    assert losses.plackett_luce_loss(tensor([7.0] * 3), [2, 3, 1]).item() == pytest.approx(
+        math.log(6)
+    )
+
+
+def test_two_answers_have_the_same_loss_by_pairs_and_by_lists() -> None:
+    """log(1 + e^-1) = .31326."""
+    loss = losses.plackett_luce_loss(tensor([2.0, 1.0]), [1, 2])
+    assert loss.item() == pytest.approx(0.3132617)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "chosen"), [([1, 2, 2], (3 / 5, 1 / 2, 1 / 2)), ([1, 1, 2], (3 / 5, 1 / 5, 1))]
+)
+def test_each_of_a_tie_is_chosen_among_all_that_are_not_above(
+    ranks: list[int], chosen: tuple[float, ...]
+) -> None:
+    """exp(score) 3, 1, 1. Tied below: 3 of 5, then each 1 of 2. Tied above: 3 and 1 of 5."""
+    loss = losses.plackett_luce_loss(tensor([math.log(3), 0.0, 0.0]), ranks)
+    assert loss.item() == pytest.approx(-math.log(math.prod(chosen)))
+
+
+def test_a_list_all_tied_pulls_its_scores_together() -> None:
+    """At equal scores, and only there, nothing pulls: of e^1 and e^0 each is chosen twice, so that
+    the first's gradient is 2 * .73106 - 1 = .46212.
+    """
+    equal, apart = tensor([1.0, 1.0]).requires_grad_(), tensor([1.0, 0.0]).requires_grad_()
+    for scores in (equal, apart):
+        losses.plackett_luce_loss(scores, [1, 1]).backward()  # type: ignore[no-untyped-call]
+    assert equal.grad is not None
+    assert apart.grad is not None
+    assert equal.grad.tolist() == pytest.approx([0.0, 0.0])
+    assert apart.grad.tolist() == pytest.approx([0.4621172, -0.4621172])
+
+
+def test_a_list_knows_neither_level_nor_place_nor_the_ranks_numbers() -> None:
+    """Scores all raised by 5, answers in another order, ranks 10, 20, 20 for 1, 2, 2: the same."""
+    loss = losses.plackett_luce_loss(tensor([0.3, -1.0, 2.0]), [1, 2, 2]).item()
+    for scores, ranks in [
+        ([5.3, 4.0, 7.0], [1, 2, 2]),
+        ([2.0, 0.3, -1.0], [2, 1, 2]),
+        ([0.3, -1.0, 2.0], [10, 20, 20]),
+    ]:
+        assert losses.plackett_luce_loss(tensor(scores), ranks).item() == pytest.approx(loss)
+
+
+def test_centring_a_list_costs_each_of_its_choices() -> None:
+    """Scores 1, 1, 1: every pair's sum squared is 4; two choices at .1 add .8 to log 6."""
+    loss = losses.plackett_luce_loss(tensor([1.0, 1.0, 1.0]), [1, 2, 3], center=0.1)
+    assert loss.item() == pytest.approx(math.log(6) + 0.8)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_list_of_less_than_two_costs_nothing(count: int) -> None:
+    """There is no order."""
+    assert losses.plackett_luce_loss(tensor([2.0] * count), [1] * count).item() == 0.0
+
+
+def test_binary_loss_is_that_of_a_probability() -> None:
+    """A good answer at 1/2, a bad one at 3/4: (log 2 + log 4) / 2 = 1.5 log 2."""
+    loss = losses.binary_loss(tensor([0.0, math.log(3)]), [True, False])
+    assert loss.item() == pytest.approx(1.5 * math.log(2))
+    assert losses.binary_loss(tensor([]), []).item() == 0.0
+
+
+def test_rank_margins_grow_with_the_distance() -> None:
+    """Ranks 1, 3, 2 at .5 a rank: the first over the second 1, over the third .5; that over the
+    second .5; nothing the other way.
+    """
+    margins = losses.rank_margins([1, 3, 2], 0.5)
+    assert margins.tolist() == [[0.0, 1.0, 0.5], [0.0, 0.0, 0.0], [0.0, 0.5, 0.0]]
+
+
+def test_a_rank_margin_is_taken_from_its_pair() -> None:
+    """Gap 1 over two ranks at .5 each leaves 0: log 2."""
+    margin = losses.rank_margins([1, 3], 0.5)
+    assert losses.ranking_loss(tensor([1.0, 0.0]), [1, 3], margin).item() == pytest.approx(
+        math.log(2)
+    )
+
+
+@pytest.mark.parametrize("unrated", [None, NAN])
+def test_rating_margins_are_of_what_is_rated(unrated: float | None) -> None:
+    """Ratings 5, none, 3 at .25 a point: the first over the third .5, and nothing else."""
+    margins = losses.rating_margins([5, unrated, 3], 0.25)
+    assert margins.tolist() == [[0.0, 0.0, 0.5], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+
+
+def test_ratings_that_gainsay_the_ranks_ask_for_nothing() -> None:
+    """Ranked first and rated 2 against 5: the pair costs its plain .31326."""
+    margin = losses.rating_margins([2, 5], 1.0)
+    loss = losses.ranking_loss(tensor([1.0, 0.0]), [1, 2], margin)
+    assert loss.item() == pytest.approx(0.3132617)
+
+
 def test_adaptive_kl_moves_at_most_a_fifth() -> None:
     """KL 6 at target 3 is clipped to +.2: coef .1 * (1 + .2 * 50 / 100) = .11; KL 2.7 is -.1."""
     control = AdaptiveKL(coef=0.1, target=3.0, horizon=100)
@@ -204,6 +304,8 @@ def test_the_dtype_that_comes_in_goes_out(dtype: torch.dtype) -> None:
         losses.policy_loss(x, x, x, mask, 0.2)[0],
         losses.value_loss(x, x, x, mask, 0.2),
         losses.ranking_loss(x[0], [1, 2, 3]),
+        losses.plackett_luce_loss(x[0], [1, 2, 2]),
+        losses.binary_loss(x[0], [True, False, True]),
         losses.token_logps(logits, ids),
         losses.entropy(logits),
         losses.full_kl(logits, logits),

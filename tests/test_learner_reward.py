@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import random
 from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from learner.accuracy import judged_pairs, measure
 from learner.batching import Group, collate
-from learner.reward import RankedGroup, RewardModel, schedule, train
+from learner.reward import RankedGroup, RewardModel, _loss, schedule, train
 from learner.settings import RewardSettings
 from tests.tiny_models import make_tiny
 
@@ -53,6 +55,79 @@ def test_it_learns_what_a_person_likes_on_conversations_it_has_not_seen(folder: 
     settings = RewardSettings(learning_rate=3e-3, epochs=6)
     train(model, made_rankings(120, seed=1), settings, seed=1, report=lambda *_: None)
     assert accuracy(model, made_rankings(60, seed=2)) > 0.9
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"kind": "listwise"}, {"kind": "binary"}, {"margin": 0.5, "center": 0.01}, {"heads": 3}],
+    ids=["listwise", "binary", "margin", "heads"],
+)
+def test_every_kind_orders_answers_it_has_not_seen(
+    folder: Path, changed: dict[str, object]
+) -> None:
+    """Whatever a ranking teaches, nine of ten unseen pairs are told right, as by pairs alone."""
+    given = {"learning_rate": 3e-3, "epochs": 6}
+    settings = RewardSettings.model_validate(given | changed)
+    model = RewardModel.start(folder, 1, settings.heads)
+    train(model, made_rankings(120, seed=1), settings, seed=1, report=lambda *_: None)
+    assert accuracy(model, made_rankings(60, seed=2)) > 0.9
+
+
+def ranked(ranks: tuple[int, ...], **changed: object) -> RankedGroup:
+    """A ranking of so many answers of one token."""
+    group = Group((1,), ((2,),) * len(ranks))
+    return RankedGroup("c", group, ranks, ("",) * len(ranks), **changed)  # type: ignore[arg-type]
+
+
+def loss(scores: list[float], ranking: RankedGroup, **changed: object) -> float:
+    """Of these scores, under these settings."""
+    return _loss(torch.tensor(scores), ranking, RewardSettings.model_validate(changed)).item()
+
+
+def test_the_top_group_is_good() -> None:
+    """Of ranks 2, 1, 1 the two firsts; none where none is acceptable; unknown where all are tied
+    and nobody said so.
+    """
+    assert ranked((2, 1, 1)).good == (False, True, True)
+    assert ranked((2, 1, 1), none_acceptable=True).good == (False, False, False)
+    assert ranked((1, 1)).good is None
+    assert ranked((1, 1), none_acceptable=True).good == (False, False)
+
+
+def test_each_kind_has_its_loss() -> None:
+    """Three equal scores of 0: each pair costs log 2, the order log 6 over its two choices, each
+    label log 2; a tie of all is no label.
+    """
+    assert loss([0.0] * 3, ranked((1, 2, 3))) == pytest.approx(math.log(2))
+    listwise = loss([0.0] * 3, ranked((1, 2, 3)), kind="listwise")
+    assert listwise == pytest.approx(math.log(6) / 2)
+    assert loss([0.0] * 3, ranked((1, 2, 3)), kind="binary") == pytest.approx(math.log(2))
+    assert loss([3.0, 0.0], ranked((1, 1)), kind="binary") == 0.0
+
+
+def test_margins_of_ranks_and_ratings_add_up() -> None:
+    """Two ranks at .25 and two points at .25 ask for a gap of 1: at a gap of 1 it costs log 2."""
+    ranking = ranked((1, 3), ratings=(5.0, 3.0))
+    found = loss([1.0, 0.0], ranking, margin=0.25, rating_margin=0.25)
+    assert found == pytest.approx(math.log(2))
+    # Without ratings the ranks' half is left: log(1 + e^-.5) = .47408.
+    found = loss([1.0, 0.0], ranked((1, 3)), margin=0.25, rating_margin=0.25)
+    assert found == pytest.approx(0.4740770)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "binary", "margin": 0.1},
+        {"kind": "listwise", "rating_margin": 0.1},
+        {"kind": "binary", "center": 0.1},
+        {"pessimism": 1.0},
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_refused(wrong: dict[str, object]) -> None:
+    """A margin belongs to pairs, a centre to comparisons, a deviation to several heads."""
+    with pytest.raises(ValidationError, match=str([*wrong][-1])):
+        RewardSettings.model_validate(wrong)
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,9 @@ def test_rankings_become_a_version_with_reasons(tmp_path: Path) -> None:
     assert round_.rankings == 90
     assert round_.reward is not None
     assert round_.reward["cross_validated_low"] > 0.5
+    assert 0 <= round_.reward["calibration_error"] < 0.5
+    assert sum(share for _, _, share in round_.reward["reliability"]) == pytest.approx(1)
+    assert round_.reward["agreement"] is None  # one person ranked
     checks = [reason.check for reason in round_.reasons]
     assert checks[:5] == ["reward_accuracy", "improve", "integrity", "finite", "canned"]
     assert product.versions.verify("v1").parent == "v0"
@@ -127,6 +130,17 @@ def test_rankings_become_a_version_with_reasons(tmp_path: Path) -> None:
     assert product.store.live().version == ("v1" if round_.outcome == "promoted" else "v0")
     assert product.store.waiting().count == 0
     assert product.store.learned_from("v1", "ada").yours == 90
+
+
+def test_a_round_runs_on_a_pessimist_of_several_heads(tmp_path: Path) -> None:
+    """PPO is rewarded by it, and what is published holds the heads, verified with the rest."""
+    reward = {**SMALL["reward"], "heads": 3, "pessimism": 1.0}  # type: ignore[dict-item]
+    product = Product(tmp_path, reward=reward)
+    product.rank(90, seed=1)
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.state == "done", round_.error
+    assert "heads/heads.safetensors" in product.versions.verify("r1").files
 
 
 @pytest.mark.parametrize(("whole", "start"), [(True, "v1"), (False, "v0")])
