@@ -50,7 +50,8 @@ Report = Callable[[int, int, dict[str, float]], None]
 class RankedGroup:
     """One ranking's answers, with ranks (1 is best) and texts; unranked ones are left out.
 
-    `ratings` are the same person's of the criterion "overall", None for an answer without.
+    `ratings` are the same person's of the criterion "overall", None for an answer without;
+    `thumbs` what was said of each answer by itself.
     """
 
     conversation_id: str
@@ -59,12 +60,15 @@ class RankedGroup:
     texts: tuple[str, ...]
     none_acceptable: bool = False
     ratings: tuple[float | None, ...] | None = None
+    thumbs: tuple[bool, ...] | None = None
 
     @property
     def good(self) -> tuple[bool, ...] | None:
-        """Whether each answer is good: the top group is, unless none is acceptable. None where all
-        are tied, which says nothing of either.
+        """Whether each answer is good: as was said of it, else the top group is, unless none is
+        acceptable. None where all are tied, which says nothing of either.
         """
+        if self.thumbs is not None:
+            return self.thumbs
         if self.none_acceptable:
             return (False,) * len(self.ranks)
         best = min(self.ranks)

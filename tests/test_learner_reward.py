@@ -92,6 +92,7 @@ def test_the_top_group_is_good() -> None:
     assert ranked((2, 1, 1), none_acceptable=True).good == (False, False, False)
     assert ranked((1, 1)).good is None
     assert ranked((1, 1), none_acceptable=True).good == (False, False)
+    assert ranked((1, 2), thumbs=(False, True)).good == (False, True)
 
 
 def test_each_kind_has_its_loss() -> None:
