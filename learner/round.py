@@ -22,6 +22,7 @@ from learner.parallel import use_threads
 from learner.ppo import PPO
 from learner.progress import Progress
 from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
+from learner.rloo import RLOO
 from learner.settings import LearnerSettings
 from policy.model import Model
 from policy.versions import CorruptVersion, UnknownVersion, Versions
@@ -34,6 +35,9 @@ WATCH_PROMPTS = 2
 
 GATE_SEED, WATCH_SEED = 7, 8
 """Of the built-in model's two regression sets."""
+
+METHODS: dict[str, type[PPO] | type[RLOO]] = {"ppo": PPO, "rloo": RLOO}
+"""By the setting `learner.method`."""
 
 ENOUGH_RANKINGS = 4
 """On each side of the split, below which there is nothing to train or to examine."""
@@ -169,7 +173,7 @@ class Round:
         self.progress.stage("regression of v0")
         gate_set, gate_score = self._regression(GATE_SEED)
         watched, watched_score = self._regression(WATCH_SEED)
-        ppo = PPO(
+        ppo = METHODS[self.settings.method](
             self.policy,
             self.base.net,
             judges.reward,

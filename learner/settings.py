@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from feedback.settings import DatabaseSettings
 
@@ -113,8 +113,8 @@ class LearnerSettings(BaseModel):
 
     model_config = _FROZEN
 
-    method: Literal["ppo"] = "ppo"
-    """How the policy is improved."""
+    method: Literal["ppo", "rloo"] = "ppo"
+    """How the policy is improved: `rloo` compares a prompt's replies and needs no critic."""
     mode: Literal["auto"] = "auto"
     """What follows a passed gate: `auto` promotes."""
     schedule: str | None = None
@@ -138,6 +138,13 @@ class LearnerSettings(BaseModel):
     reward: RewardSettings = RewardSettings()
     ppo: PPOSettings = PPOSettings()
     gate: GateSettings = GateSettings()
+
+    @field_validator("ppo")
+    @classmethod
+    def _rloo_has_replies_to_compare(cls, ppo: PPOSettings, info: ValidationInfo) -> PPOSettings:
+        if info.data.get("method") == "rloo" and ppo.replies_per_prompt < 2:
+            raise ValueError("method `rloo` needs replies_per_prompt of 2 or more")
+        return ppo
 
     @property
     def cpu_threads(self) -> int:

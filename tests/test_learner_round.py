@@ -146,6 +146,17 @@ def test_a_round_goes_on_from_what_led(tmp_path: Path, whole: bool, start: str) 
     assert product.store.version("v2").parent == start
 
 
+def test_rloo_makes_a_version_too(tmp_path: Path) -> None:
+    """With `learner.method` rloo a round comes as far as the gate."""
+    product = Product(tmp_path, method="rloo")
+    product.rank(90, seed=1)
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.state == "done", round_.error
+    assert round_.reasons[2].check == "integrity"
+    assert product.versions.verify("v1").settings["method"] == "rloo"
+
+
 def test_a_round_that_a_guard_ends_is_rejected_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
