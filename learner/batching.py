@@ -118,7 +118,29 @@ def by_length(lengths: Sequence[int], size: int, rng: random.Random) -> list[lis
     Near-ties fall differently each time, so that groups change from epoch to epoch while little is
     padded.
     """
-    order = sorted(range(len(lengths)), key=lambda i: lengths[i] * rng.uniform(0.9, 1.1))
+    order = _nearly_sorted(lengths, rng)
     groups = [order[i : i + size] for i in range(0, len(order), size)]
     rng.shuffle(groups)
     return groups
+
+
+def by_tokens(
+    lengths: Sequence[int], tokens: Sequence[int], most: int, rng: random.Random
+) -> list[list[int]]:
+    """As `by_length`, in groups of at most `most` of the items' `tokens`; an item that has more is
+    a group of its own.
+    """
+    groups: list[list[int]] = []
+    held = 0
+    for i in _nearly_sorted(lengths, rng):
+        held += tokens[i]
+        if not groups or held > most:
+            groups.append([])
+            held = tokens[i]
+        groups[-1].append(i)
+    rng.shuffle(groups)
+    return groups
+
+
+def _nearly_sorted(lengths: Sequence[int], rng: random.Random) -> list[int]:
+    return sorted(range(len(lengths)), key=lambda i: lengths[i] * rng.uniform(0.9, 1.1))

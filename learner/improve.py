@@ -3,74 +3,138 @@
 Where it does not hold, half of the way since then is taken back. Between two fine-tunings of one
 model the weights may be mixed, and the mean keeps most of what either does (Wortsman et al. 2022,
 2109.01903): so a fall costs half of a round's gain, not all of it.
+
+Where a step is broken (learner/guards.py) the steps end, and what was kept before stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 
+from feedback.records import Reason
+from learner.experience import Experience
+from learner.guards import Tripped, Watch, reason_of
+from learner.losses import AdaptiveKL
 from learner.material import Material
-from learner.ppo import PPO
+from learner.optimise import NotFinite
 from learner.progress import Progress
 from learner.regression import Regression
+from learner.reward import RewardModel
+from learner.rollout import Prompt
+from learner.settings import PPOSettings
+from policy.model import Model
 
 Weights = dict[str, Tensor]
 
 
+class Method(Protocol):
+    """PPO or RLOO: what takes steps, and what its last step learned from."""
+
+    settings: PPOSettings
+    experience: Experience
+
+    @property
+    def policy(self) -> Model:
+        """What is improved, in place."""
+
+    @property
+    def control(self) -> AdaptiveKL:
+        """What steers the KL to the reference."""
+
+    def step(self, prompts: Sequence[Prompt]) -> dict[str, float]:
+        """Improve the policy; the step's metrics. Raises Tripped, NotFinite."""
+
+
 @dataclass(frozen=True)
 class Improvement:
-    """How far PPO came: the step whose weights were kept (0 is none), and the regression scores."""
+    """How far PPO came: the step whose weights were kept (0 is none), the regression scores, and
+    what ended the steps early, if anything did.
+    """
 
     kept_step: int
     steps: int
     scores: tuple[float, ...]
+    stopped: Reason | None = None
 
     @property
     def text(self) -> str:
-        scores = ", ".join(f"{score:.3f}" for score in self.scores)
+        scores = ", ".join(f"{score:.3f}" for score in self.scores) or "unasked"
         return f"Step {self.kept_step} of {self.steps} kept; the regression set went {scores}."
 
 
+class Kept:
+    """The last weights that scored `floor`, at first those that the round began with."""
+
+    def __init__(self, ppo: Method, regression: Regression, floor: float) -> None:
+        self.ppo = ppo
+        self.regression = regression
+        self.floor = floor
+        self.weights = _copy(ppo)
+        self.step = 0
+        self.scores: list[float] = []
+
+    def look(self, step: int, last: bool) -> float:
+        """Keep the weights as they are if they hold, and else go half the way back under twice the
+        KL coefficient; after the last step the half is looked at itself. The score found first.
+        """
+        good = self._holds()
+        score = self.scores[-1]
+        if not good:
+            _half_way_back(self.ppo, self.weights)
+            self.ppo.control.coef *= 2
+        if good or (last and self._holds()):
+            self.weights, self.step = _copy(self.ppo), step
+        return score
+
+    def _holds(self) -> bool:
+        self.scores.append(self.regression.score(self.ppo.policy))
+        return self.scores[-1] >= self.floor
+
+
 def improve(
-    ppo: PPO, material: Material, regression: Regression, floor: float, progress: Progress
+    ppo: Method,
+    material: Material,
+    regression: Regression,
+    floor: float,
+    progress: Progress,
+    judge: RewardModel | None = None,
 ) -> Improvement:
     """Take the round's steps; leaves in `ppo.policy` the last weights that scored `floor`.
 
-    Where the score falls below, PPO goes on from half the way, under twice the KL coefficient;
-    after the last step half the way is looked at once more.
+    `judge` is the second reward model, heard at the first step and at each look. A guard ends the
+    steps before the weights of its own step are looked at.
     """
     s = ppo.settings
     progress.stage("ppo", s.steps)
     report: Callable[[int, int, dict[str, float]], None] = progress.reporter()
-    kept, kept_step, scores = _copy(ppo), 0, []
-
-    def holds() -> bool:
-        scores.append(regression.score(ppo.policy))
-        return scores[-1] >= floor
-
+    kept, watch, stopped = Kept(ppo, regression, floor), Watch(judge), None
     for step in range(1, s.steps + 1):
-        metrics = ppo.step(material.draw(s.prompts_per_step))
-        if step % s.check_every == 0 or step == s.steps:
-            good = holds()
-            metrics["regression"] = scores[-1]
-            if not good:
-                _half_way_back(ppo, kept)
-                ppo.control.coef *= 2
-            if good or (step == s.steps and holds()):
-                kept, kept_step = _copy(ppo), step
+        try:
+            metrics = ppo.step(material.draw(s.prompts_per_step))
+        except (Tripped, NotFinite) as error:
+            stopped = reason_of(error)
+            break
+        due = step % s.check_every == 0 or step == s.steps
+        stopped = watch.look(metrics, ppo.experience, ask=due or step == 1)
+        metrics |= watch.heard()
+        if due and not stopped:
+            metrics["regression"] = kept.look(step, last=step == s.steps)
         report(step, s.steps, metrics)
-    ppo.policy.net.load_state_dict(kept)
-    return Improvement(kept_step, s.steps, tuple(scores))
+        if stopped:
+            break
+    ppo.policy.net.load_state_dict(kept.weights)
+    return Improvement(kept.step, s.steps, tuple(kept.scores), stopped)
 
 
-def _half_way_back(ppo: PPO, kept: Weights) -> None:
+def _half_way_back(ppo: Method, kept: Weights) -> None:
     """The mean of the weights and of those that were kept last."""
     now = ppo.policy.net.state_dict()
     ppo.policy.net.load_state_dict({name: (now[name] + kept[name]) / 2 for name in kept})
 
 
-def _copy(ppo: PPO) -> Weights:
+def _copy(ppo: Method) -> Weights:
     return {name: value.detach().clone() for name, value in ppo.policy.net.state_dict().items()}

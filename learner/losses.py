@@ -7,7 +7,8 @@ is never read. The dtype that comes in goes out.
 Sources: Schulman et al. 2016 (GAE, 1506.02438) and 2017 (PPO, 1707.06347); Ziegler et al. 2019
 (adaptive KL, 1909.08593); Ye et al. 2020 (dual clip, 1912.09729); Ouyang et al. 2022 (K-way
 ranking, 2203.02155); Schulman 2020 (k1, k2, k3: joschu.net/blog/kl-approx.html); Plackett 1975 and
-Xia et al. 2008 (ListMLE); Breslow 1974 (ties); Touvron et al. 2023 (margins, 2307.09288).
+Xia et al. 2008 (ListMLE); Breslow 1974 (ties); Touvron et al. 2023 (margins, 2307.09288); Ahmadian
+et al. 2024 (leave-one-out, 2402.14740).
 """
 
 from __future__ import annotations
@@ -62,6 +63,18 @@ def gae(
         next_advantage = torch.where(here, advantage, next_advantage)
         next_value = torch.where(here, values[:, t], next_value)
     return advantages, advantages + values
+
+
+def rloo_advantages(rewards_BK: Tensor) -> Tensor:
+    """Each reward less the mean of the prompt's other K - 1: (B, K) gives (B, K), K at least 2.
+
+    A_k = R_k - (sum_j R_j - R_k) / (K - 1); a prompt's add up to 0. What a reply is held to does
+    not depend on it, so the gradient is not biased (Ahmadian et al. 2024).
+    """
+    answers = rewards_BK.shape[1]
+    assert answers > 1, "a reply is compared with others to its prompt"
+    others_BK = (rewards_BK.sum(1, keepdim=True) - rewards_BK) / (answers - 1)
+    return rewards_BK - others_BK
 
 
 def kl_estimate(logps: Tensor, ref_logps: Tensor, kind: KLKind) -> Tensor:

@@ -49,11 +49,11 @@ class Optimiser:
         norm = nn.utils.clip_grad_norm_(self.parameters, self.gradient_clip).item()
         if math.isfinite(norm) and math.isfinite(loss):
             self.adam.step()
+            self.schedule.step()
             self.skipped = 0
         else:
             self._skip(loss, norm)
         self.adam.zero_grad(set_to_none=True)
-        self.schedule.step()
         return norm
 
     def _skip(self, loss: float, norm: float) -> None:

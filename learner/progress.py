@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 
@@ -33,8 +34,9 @@ class Progress:
             self._write(step, steps)
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """Keep figures of a step of this stage."""
-        self.store.add_metrics(self.claim, stage=self.name, step=step, values=values)
+        """Keep figures of a step of this stage; what is no number is left out: JSON has none."""
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        self.store.add_metrics(self.claim, stage=self.name, step=step, values=finite)
 
     def reporter(self, every: int = 1) -> Callable[[int, int, dict[str, float]], None]:
         """A callback `(step, steps, metrics)` that writes both, metrics each `every` steps."""

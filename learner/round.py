@@ -7,13 +7,14 @@ is not a version anybody serves.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from feedback.records import Claim, Live, Reason
 from feedback.store import Store
 from learner.gate import Case, Decision, decide
-from learner.improve import improve
+from learner.improve import Improvement, improve
 from learner.judges import Judges, train_judges
 from learner.lineage import start_of
 from learner.material import BuiltinMaterial, LoggedMaterial, Material
@@ -21,6 +22,7 @@ from learner.parallel import use_threads
 from learner.ppo import PPO
 from learner.progress import Progress
 from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
+from learner.rloo import RLOO
 from learner.settings import LearnerSettings
 from policy.model import Model
 from policy.versions import CorruptVersion, UnknownVersion, Versions
@@ -33,6 +35,9 @@ WATCH_PROMPTS = 2
 
 GATE_SEED, WATCH_SEED = 7, 8
 """Of the built-in model's two regression sets."""
+
+METHODS: dict[str, type[PPO] | type[RLOO]] = {"ppo": PPO, "rloo": RLOO}
+"""By the setting `learner.method`."""
 
 ENOUGH_RANKINGS = 4
 """On each side of the split, below which there is nothing to train or to examine."""
@@ -168,7 +173,7 @@ class Round:
         self.progress.stage("regression of v0")
         gate_set, gate_score = self._regression(GATE_SEED)
         watched, watched_score = self._regression(WATCH_SEED)
-        ppo = PPO(
+        ppo = METHODS[self.settings.method](
             self.policy,
             self.base.net,
             judges.reward,
@@ -178,11 +183,9 @@ class Round:
             self.material.wrong,
         )
         floor = watched_score - WATCH_SHARE * self.settings.gate.regression_drop
-        improvement = improve(ppo, self.material, watched, floor, self.progress)
-        kept, text = improvement.kept_step, f"From {self.start}. {improvement.text}"
-        reason = Reason("improve", kept > 0, float(kept), 1.0, text)
-        result = replace(result, reasons=(*result.reasons, reason))
-        if not kept:
+        improvement = improve(ppo, self.material, watched, floor, self.progress, judges.judge)
+        result = replace(result, reasons=(*result.reasons, *self._came_to(improvement)))
+        if not improvement.kept_step:
             return replace(result, outcome="rejected")
         id = self.publish(result.reward_id)
         decision = self.decide(id, judges, gate_set, gate_score)
@@ -192,6 +195,13 @@ class Round:
             reasons=(*result.reasons, *decision.reasons),
             version_id=id,
         )
+
+    def _came_to(self, improvement: Improvement) -> Iterator[Reason]:
+        """Which step was kept and, where a guard ended the steps early, why."""
+        kept, text = improvement.kept_step, f"From {self.start}. {improvement.text}"
+        yield Reason("improve", kept > 0, float(kept), 1.0, text)
+        if improvement.stopped:
+            yield improvement.stopped
 
     def _regression(self, seed: int) -> tuple[Regression, float]:
         """A regression set and v0's score on it; the gate has other prompts than PPO's own watch,

@@ -73,8 +73,14 @@ class PPOSettings(BaseModel):
     """Passes over each step's replies; more were slower and no better on small models."""
     minibatch: int = Field(default=32, ge=1)
     """Replies in one optimiser step."""
+    minibatch_tokens: int | None = Field(default=None, ge=1)
+    """Reply tokens in one optimiser step, in place of `minibatch`, where lengths differ much."""
     clip: float = Field(default=0.2, gt=0, lt=1)
     """How far a token's probability ratio earns or costs: 1 ± clip."""
+    dual_clip: float | None = Field(default=None, gt=1)
+    """Ratio past which a bad token costs no more (Ye et al. 2020), for steps of many epochs."""
+    entropy_bonus: float = Field(default=0.0, ge=0)
+    """Weight of a token's entropy in the loss; 0, because the KL keeps replies varied."""
     value_clip: float = Field(default=0.2, gt=0)
     """How far one step may move a value estimate, in standard deviations of the reward."""
     gamma: float = Field(default=1.0, gt=0, le=1)
@@ -94,11 +100,17 @@ class PPOSettings(BaseModel):
     gradient_clip: float = Field(default=1.0, gt=0)
     """Largest gradient norm."""
     kl_coef: float = Field(default=0.2, ge=0)
-    """Starting weight of the KL to the reference in the loss."""
+    """Starting weight of the KL to the reference."""
+    kl_in: Literal["loss", "reward"] = "loss"
+    """`loss`: over the vocabulary. `reward`: of the drawn tokens, for very large vocabularies."""
+    kl_kind: Literal["k1", "k2", "k3"] = "k1"
+    """Estimate of a token's KL in the reward; of the three only k1 has the KL's own gradient."""
     kl_target: float = Field(default=2.5, gt=0)
     """Nats per reply that the weight is adapted towards; a common preference needs about two."""
     kl_horizon: int = Field(default=400, ge=1)
     """Replies over which the weight adapts."""
+    anchor_decay: float | None = Field(default=None, gt=0, lt=1)
+    """Share that the reference keeps of itself at each step, following the policy; unset, all."""
     ptx: float = Field(default=0.2, ge=0)
     """Weight of the supervised loss beside (PTX, InstructGPT): an example for eight replies."""
     update_kl: float = Field(default=0.1, gt=0)
@@ -131,8 +143,8 @@ class LearnerSettings(BaseModel):
 
     model_config = _FROZEN
 
-    method: Literal["ppo"] = "ppo"
-    """How the policy is improved."""
+    method: Literal["ppo", "rloo"] = "ppo"
+    """How the policy is improved: `rloo` compares a prompt's replies and needs no critic."""
     mode: Literal["auto"] = "auto"
     """What follows a passed gate: `auto` promotes."""
     schedule: str | None = None
@@ -156,6 +168,13 @@ class LearnerSettings(BaseModel):
     reward: RewardSettings = RewardSettings()
     ppo: PPOSettings = PPOSettings()
     gate: GateSettings = GateSettings()
+
+    @field_validator("ppo")
+    @classmethod
+    def _rloo_has_replies_to_compare(cls, ppo: PPOSettings, info: ValidationInfo) -> PPOSettings:
+        if info.data.get("method") == "rloo" and ppo.replies_per_prompt < 2:
+            raise ValueError("method `rloo` needs replies_per_prompt of 2 or more")
+        return ppo
 
     @property
     def cpu_threads(self) -> int:

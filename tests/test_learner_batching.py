@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from learner.batching import Group, by_length, collate
+from learner.batching import Group, by_length, by_tokens, collate
 from learner.forward import reply_logits_NV
 from policy.model import load
 from tests.tiny_models import make_tiny
@@ -74,3 +74,9 @@ def test_by_length_covers_everything_once_and_wastes_little() -> None:
     assert sorted(i for group in groups for i in group) == list(range(256))
     padded = sum(max(lengths[i] for i in group) * len(group) for group in groups)
     assert 1 - sum(lengths) / padded < 0.2
+
+
+def test_by_tokens_fills_groups_up_to_the_bound() -> None:
+    """1 + 1 + 3 tokens fill a group of 5, and 9 are one of their own: three groups."""
+    groups = by_tokens([1, 3, 20, 9, 1], [1, 3, 5, 9, 1], 5, random.Random(0))
+    assert sorted(map(sorted, groups)) == [[0, 1, 4], [2], [3]]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 import torch
 
+from learner import guards
 from learner.batching import Group
 from learner.improve import improve
 from learner.ppo import PPO
@@ -109,6 +110,46 @@ def test_what_never_holds_leaves_the_policy_as_it_was(ppo: PPO) -> None:
     improvement = improve(ppo, Prompts(), Scripted(0.1, 0.2, 0.3), FLOOR, Unwritten())
     assert improvement.kept_step == 0
     assert torch.equal(flat(ppo.policy), before)
+
+
+def test_a_guard_ends_the_steps_and_keeps_what_held(
+    ppo: PPO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the third step no ratio is small enough: step 2's weights stay, and the reason is told."""
+    looks, step = Scripted(0.9), ppo.step
+
+    def stepped(prompts: Sequence[Prompt]) -> dict[str, float]:
+        if len(looks.asked) == 1:
+            monkeypatch.setattr(guards, "RATIO_LIMIT", 0.5)
+        return step(prompts)
+
+    monkeypatch.setattr(ppo, "step", stepped)
+    improvement = improve(ppo, Prompts(), looks, FLOOR, Unwritten())
+    assert improvement.kept_step == 2
+    assert improvement.stopped is not None
+    assert (improvement.stopped.check, improvement.stopped.limit) == ("ratio", 0.5)
+    assert torch.equal(flat(ppo.policy), looks.asked[0])
+
+
+def test_updates_that_are_not_finite_end_the_steps(ppo: PPO) -> None:
+    """A reward model that scores NaN: the third update that cannot be made is the last."""
+    before = flat(ppo.policy)
+    torch.nn.init.constant_(ppo.reward.head.weight, float("nan"))
+    improvement = improve(ppo, Prompts(), Scripted(), FLOOR, Unwritten())
+    assert improvement.kept_step == 0
+    assert improvement.stopped is not None
+    assert improvement.stopped.check == "finite_updates"
+    assert "not finite (loss nan, gradient nan)" in improvement.stopped.text
+    assert torch.equal(flat(ppo.policy), before)
+
+
+def test_the_second_reward_model_is_heard_at_the_first_step_and_at_each_look(ppo: PPO) -> None:
+    """Of four steps with looks after two: at 1, 2 and 4, and its mean score stands beside."""
+    seen = Unwritten()
+    judge = RewardModel.start(ppo.policy.folder, seed=2)
+    improve(ppo, Prompts(), Scripted(0.9, 0.9), FLOOR, seen, judge)
+    heard = [step for step, m in enumerate(seen.metrics_seen, 1) if "second_opinion" in m]
+    assert heard == [1, 2, 4]
 
 
 def test_between_looks_a_fall_is_not_looked_at_again(ppo: PPO) -> None:

@@ -117,6 +117,21 @@ def test_policy_loss_pulls_at_the_ratio_of_one() -> None:
     assert metrics["clip_fraction"] == 0.0
 
 
+def test_losses_of_nothing_are_zero() -> None:
+    """An empty mask costs 0, not 0/0, whatever stands under it; and no ratio is largest."""
+    x, mask = tensor([[NAN, 2.0]]), torch.zeros(1, 2)
+    loss, metrics = losses.policy_loss(x, x, x, mask, 0.2, dual_clip=3.0)
+    assert loss.item() == losses.value_loss(x, x, x, mask, 0.2).item() == 0.0
+    assert metrics["approx_kl"] == metrics["clip_fraction"] == 0.0
+    assert [part.tolist() for part in losses.gae(x, x, mask, 1.0, 0.95)] == [[[0.0, 0.0]]] * 2
+
+
+def test_each_reply_is_held_to_the_others() -> None:
+    """Rewards 1, 2, 6: less (2 + 6)/2, (1 + 6)/2, (1 + 2)/2, so -3, -1.5, 4.5; equal ones, 0."""
+    advantages = losses.rloo_advantages(tensor([1.0, 2.0, 6.0], [4.0, 4.0, 4.0]))
+    assert advantages.tolist() == [[-3.0, -1.5, 4.5], [0.0, 0.0, 0.0]]
+
+
 def test_value_loss_counts_the_larger_square() -> None:
     """V 2, old 0, return 3, clip .5: plain (2-3)^2 = 1, clipped (.5-3)^2 = 6.25; half: 3.125."""
     one = torch.ones(1, 1)
@@ -300,6 +315,7 @@ def test_the_dtype_that_comes_in_goes_out(dtype: torch.dtype) -> None:
         losses.masked_mean(x, mask),
         losses.whiten(x, mask),
         *losses.gae(x, x, mask, 1.0, 0.95),
+        losses.rloo_advantages(x),
         losses.kl_estimate(x, x, "k3"),
         losses.policy_loss(x, x, x, mask, 0.2)[0],
         losses.value_loss(x, x, x, mask, 0.2),

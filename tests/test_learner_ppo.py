@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from learner.batching import Group, collate
+from learner.forward import reply_logits_NV
+from learner.losses import full_kl
 from learner.ppo import PPO
 from learner.reward import RewardModel, train
 from learner.settings import PPOSettings, RewardSettings
@@ -49,15 +52,21 @@ def make_ppo(policy: Model, reward: RewardModel, **changed: object) -> PPO:
     return PPO(policy, net, reward, lambda count: replay * count, settings, seed=3)
 
 
-def test_the_first_ratio_is_one(policy: Model, reward: RewardModel) -> None:
-    """The sampler's log-probabilities are the trainer's: nothing has moved yet."""
-    metrics = make_ppo(policy, reward).step(PROMPTS)
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_the_first_ratio_is_one(policy: Model, reward: RewardModel, temperature: float) -> None:
+    """The sampler's log-probabilities are the trainer's, at one temperature: nothing has moved."""
+    metrics = make_ppo(policy, reward, temperature=temperature).step(PROMPTS)
     assert metrics["first_ratio_gap"] < 1e-4
 
 
-def test_at_the_start_the_policy_is_its_reference(policy: Model, reward: RewardModel) -> None:
-    """No KL before the first update, within the arithmetic's noise."""
-    assert abs(make_ppo(policy, reward).step(PROMPTS)["kl"]) < 1e-3
+@pytest.mark.parametrize("kl_in", ["loss", "reward"])
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_at_the_start_the_policy_is_its_reference(
+    policy: Model, reward: RewardModel, temperature: float, kl_in: str
+) -> None:
+    """No KL before the first update, within the arithmetic's noise: both have one temperature."""
+    metrics = make_ppo(policy, reward, temperature=temperature, kl_in=kl_in).step(PROMPTS)
+    assert abs(metrics["kl"]) < 1e-3
 
 
 def test_reward_rises(policy: Model, reward: RewardModel) -> None:
@@ -74,15 +83,27 @@ def test_a_large_kl_coefficient_holds_the_policy(policy: Model, reward: RewardMo
     assert sum(rewards[-3:]) < sum(rewards[:3]) + 0.75
 
 
-def test_the_reward_stands_on_the_last_token(policy: Model, reward: RewardModel) -> None:
-    """Everywhere else it is 0; a reply that was cut pays the penalty, and a wrong one another."""
-    ppo = make_ppo(policy, reward, missing_stop_penalty=1.5, wrong_penalty=0.25)
-    batch = collate([Group((5, 6), ((7,), (8, 9), (10, 11, 12), (13, 14)))])
-    stopped = torch.tensor([True, False, True, False])
-    wrong = torch.tensor([True, False, False, True])
-    rewards = ppo._rewards_RL(batch, torch.tensor([0.5, 0.5, 9.0, -9.0]), stopped, wrong)
-    # 0.5 - 0.25; 0.5 - 1.5; 9 clipped to 5; -9 clipped to -5, less 1.5 and 0.25.
-    assert rewards.tolist() == [[0.25, 0, 0], [0, -1, 0], [0, 0, 5], [0, -6.75, 0]]
+@pytest.mark.parametrize(("kl_in", "share"), [("loss", 0.1), ("reward", 0.5)])
+def test_a_huge_kl_coefficient_leaves_the_distributions(
+    policy: Model, reward: RewardModel, kl_in: str, share: float
+) -> None:
+    """Where no reward could pay for it, ten small steps move the policy's distributions by less
+    than that share of what they move without the KL, in nats over the vocabulary. In the reward it
+    holds less: an estimate from one token, whitened.
+    """
+
+    def moved(kl_coef: float) -> float:
+        mine = replace(policy, net=copy.deepcopy(policy.net))
+        changed = {"kl_target": 1e9, "kl_horizon": 10**9, "learning_rate": 3e-4, "kl_in": kl_in}
+        ppo = make_ppo(mine, reward, kl_coef=kl_coef, **changed)
+        for _ in range(10):
+            ppo.step(PROMPTS * 4)
+        batch = collate(ppo.experience.groups)
+        with torch.no_grad():
+            logits, ref_logits = (reply_logits_NV(net, batch) for net in (mine.net, policy.net))
+        return full_kl(logits, ref_logits).mean().item()
+
+    assert moved(1e4) < share * moved(0.0)
 
 
 def test_what_is_wrong_becomes_rarer(policy: Model, reward: RewardModel) -> None:

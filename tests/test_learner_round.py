@@ -14,6 +14,7 @@ import pytest
 from feedback.records import CandidateRecord, GenerationRecord, Reason
 from feedback.settings import DatabaseSettings
 from feedback.store import Store
+from learner import guards
 from learner.keeper import Keeper
 from learner.reward import RankedGroup
 from learner.settings import LearnerSettings, Settings
@@ -157,6 +158,32 @@ def test_a_round_goes_on_from_what_led(tmp_path: Path, whole: bool, start: str) 
     assert round_.reasons[1].text.startswith(f"From {start}. Step")
     assert product.versions.verify("v2").parent == start
     assert product.store.version("v2").parent == start
+
+
+def test_rloo_makes_a_version_too(tmp_path: Path) -> None:
+    """With `learner.method` rloo a round comes as far as the gate."""
+    product = Product(tmp_path, method="rloo")
+    product.rank(90, seed=1)
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.state == "done", round_.error
+    assert round_.reasons[2].check == "integrity"
+    assert product.versions.verify("v1").settings["method"] == "rloo"
+
+
+def test_a_round_that_a_guard_ends_is_rejected_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No ratio is below one half: the first update is not made, nothing is published."""
+    monkeypatch.setattr(guards, "RATIO_LIMIT", 0.5)
+    product = Product(tmp_path)
+    product.rank(90, seed=1)
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert (round_.state, round_.outcome) == ("done", "rejected"), round_.error
+    assert [reason.check for reason in round_.reasons[1:]] == ["improve", "ratio"]
+    assert "The update was not made" in round_.reasons[-1].text
+    assert "v1" not in product.versions.ids()
 
 
 def test_noise_needs_feedback(tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""The reference that the policy is held near: fixed, or following it slowly.
+
+Axes: N reply tokens of a batch in order, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from learner.batching import Batch, Group, collate
+from learner.forward import reply_logits_NV
+from learner.losses import token_logps
+
+GROUPS = 8
+"""Prompts with their replies in one pass: over a large vocabulary the logits of a whole step's
+replies would take gigabytes."""
+
+
+class Anchor:
+    """A net whose distributions, at the rollouts' temperature, the KL is measured from.
+
+    With a `decay` it is a copy of the reference that becomes, after each step,
+    decay * itself + (1 - decay) * policy (Rame et al. 2024, 2406.16768: the moving anchor lets a
+    long run go further at the same KL). It starts as the reference, not as the policy.
+    """
+
+    def __init__(self, reference: PreTrainedModel, temperature: float, decay: float | None) -> None:
+        self.net = reference if decay is None else copy.deepcopy(reference)
+        self.temperature = temperature
+        self.decay = decay
+
+    @torch.no_grad()
+    def logits_NV(self, batch: Batch) -> Tensor:
+        """Tempered logits of the distributions that the reply tokens were drawn from."""
+        return reply_logits_NV(self.net, batch) / self.temperature
+
+    def logps_N(self, groups: Sequence[Group]) -> Tensor:
+        """Log-probabilities of all groups' reply tokens, in order."""
+        parts = [groups[i : i + GROUPS] for i in range(0, len(groups), GROUPS)]
+        batches = [collate(part, self.net.device) for part in parts]
+        return torch.cat([token_logps(self.logits_NV(b), b.targets_N) for b in batches])
+
+    @torch.no_grad()
+    def follow(self, policy: PreTrainedModel) -> None:
+        """A step of the moving average; nothing where the reference is fixed."""
+        if self.decay is None:
+            return
+        for mine, its in zip(self.net.parameters(), policy.parameters(), strict=True):
+            mine.lerp_(its, 1.0 - self.decay)

@@ -1,0 +1,95 @@
+"""The critic: one linear head on the reward model's frozen trunk, which starts as the reward head.
+
+The pass that scores a reply also yields the features, so it costs nothing and cannot pull at the
+policy. It cannot learn what that trunk does not represent.
+
+Axes: R replies, L tokens of a reply, D hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from learner.experience import Experience
+from learner.losses import gae, masked_mean, value_loss, whiten
+from learner.optimise import Optimiser
+from learner.reward import RewardModel
+from learner.settings import PPOSettings
+
+RATE = 1e-2
+"""AdamW's peak rate for the head."""
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What the critic expected of a step's replies, and what came.
+
+    Returns are made of the advantages as they are; `advantages_RL` are whitened after.
+    """
+
+    mask_RL: Tensor
+    features_RLD: Tensor
+    values_RL: Tensor
+    returns_RL: Tensor
+    advantages_RL: Tensor
+
+    @property
+    def value(self) -> float:
+        """Mean expectation over tokens."""
+        return masked_mean(self.values_RL, self.mask_RL).item()
+
+
+class Critic:
+    """Says what a reply is worth at each of its tokens, and learns it."""
+
+    def __init__(self, reward: RewardModel, settings: PPOSettings, updates: int) -> None:
+        self.settings = settings
+        self.head = critic_from(reward)
+        clip = settings.gradient_clip
+        self.optimiser = Optimiser(self.head, RATE, steps=updates, gradient_clip=clip)
+
+    @torch.no_grad()
+    def estimate(self, experience: Experience, rewards_RL: Tensor) -> Estimates:
+        """Values, returns and whitened advantages, by GAE."""
+        s, mask_RL = self.settings, experience.mask_RL
+        values_RL = self._values(experience.features_RLD, mask_RL)
+        advantages_RL, returns_RL = gae(rewards_RL, values_RL, mask_RL, s.gamma, s.lam)
+        white_RL = whiten(advantages_RL, mask_RL)
+        return Estimates(mask_RL, experience.features_RLD, values_RL, returns_RL, white_RL)
+
+    def warm(self, estimates: Estimates, passes: int = 30) -> None:
+        """Fit the head to the first step's returns, before its first update. That step's own
+        advantages are those of the reward head; the next step's are the first to gain.
+        """
+        e = estimates
+        for _ in range(passes):
+            values_RL = self._values(e.features_RLD, e.mask_RL)
+            self.optimiser.step(value_loss(values_RL, values_RL.detach(), e.returns_RL, e.mask_RL))
+
+    def update(self, estimates: Estimates, rows: Sequence[int]) -> float:
+        """One optimiser step on these replies; returns the loss."""
+        e, rows = estimates, list(rows)
+        mask_RL, features_RLD, old_RL, returns_RL = (
+            x[rows] for x in (e.mask_RL, e.features_RLD, e.values_RL, e.returns_RL)
+        )
+        values_RL = self._values(features_RLD, mask_RL)
+        loss = value_loss(values_RL, old_RL, returns_RL, mask_RL, self.settings.value_clip)
+        self.optimiser.step(loss)
+        return loss.item()
+
+    def _values(self, features_RLD: Tensor, mask_RL: Tensor) -> Tensor:
+        values_RL: Tensor = self.head(features_RLD).squeeze(-1) * mask_RL
+        return values_RL
+
+
+def critic_from(reward: RewardModel) -> nn.Linear:
+    """A value head on the reward model's trunk that starts as its normalised reward head."""
+    critic = nn.Linear(reward.head.in_features, 1, device=reward.net.device)
+    with torch.no_grad():
+        critic.weight.copy_(reward.head.weight / reward.std)
+        critic.bias.fill_(-reward.mean / reward.std)
+    return critic
