@@ -3,6 +3,7 @@
 store.py          the one place that opens a session: each method is one transaction
 conversations.py  what was asked and answered
 rankings.py       what people said of the answers
+demonstrations.py what people would have answered
 training.py       what the learner learns from, and what waits for it
 versions.py       versions, their states, the live pointer
 lease.py          the learner's lease and its fence

@@ -45,6 +45,10 @@ class DifferentPrompts(InvalidRanking):
     """The candidates answer different prompts, so comparing them says nothing."""
 
 
+class InvalidDemonstration(StoreError):
+    """The messages do not form a conversation with an answer, or edit no such candidate."""
+
+
 class IdempotencyConflict(StoreError):
     """The person used this idempotency key before, with another body."""
 

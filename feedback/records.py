@@ -94,9 +94,27 @@ class StoredRanking:
 
 
 @dataclass(frozen=True)
+class StoredDemonstration:
+    """An ideal answer, or both sides of a conversation, as stored: `messages` are (role, content)
+    pairs, `candidate_id` is the answer that was edited; `repeated` says that this was a retry.
+    """
+
+    id: int
+    person: str
+    conversation_id: str
+    split: str
+    consented: bool
+    source: str
+    messages: tuple[tuple[str, str], ...]
+    candidate_id: str | None
+    created_at: float
+    repeated: bool = False
+
+
+@dataclass(frozen=True)
 class Waiting:
-    """Rankings that no finished round has used: how many, and the age of the oldest in seconds
-    (None if there is none).
+    """Rankings, or demonstrations, that no finished round has used: how many, and the age of the
+    oldest in seconds (None if there is none).
     """
 
     count: int
@@ -196,8 +214,8 @@ class RoundInfo:
     """A learning round. States: queued, running, done, failed, cancelled.
 
     Outcomes: promoted, rejected, verified, needs_feedback, failed, cancelled; None while it is not
-    over. `stages` None means those that are due. `rankings` counts its inputs. `attempts` counts
-    its claims.
+    over. `stages` None means those that are due. `rankings` and `demonstrations` count its inputs.
+    `attempts` counts its claims.
     """
 
     id: int
@@ -210,6 +228,7 @@ class RoundInfo:
     steps: int | None
     eta_s: float | None
     rankings: int
+    demonstrations: int
     version_id: str | None
     reward_id: str | None
     reasons: tuple[Reason, ...]

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from . import lease, training, versions
+from . import demonstrations, lease, training, versions
 from .database import now
 from .errors import IllegalMove, StoreError, UnknownRound
 from .records import Claim, MetricPoint, Reason, RoundInfo
@@ -215,10 +215,11 @@ def infos(session: Session, rows: Sequence[Round]) -> list[RoundInfo]:
             .group_by(col(RoundInput.round_id))
         ).all()
     )
-    return [_info(row, counts.get(row.id or 0, 0)) for row in rows]
+    shown = demonstrations.counts(session, [row.id for row in rows])
+    return [_info(row, counts.get(row.id or 0, 0), shown.get(row.id or 0, 0)) for row in rows]
 
 
-def _info(row: Round, rankings: int) -> RoundInfo:
+def _info(row: Round, rankings: int, demonstrations: int) -> RoundInfo:
     assert row.id is not None
     return RoundInfo(
         id=row.id,
@@ -231,6 +232,7 @@ def _info(row: Round, rankings: int) -> RoundInfo:
         steps=row.steps,
         eta_s=row.eta_s,
         rankings=rankings,
+        demonstrations=demonstrations,
         version_id=row.version_id,
         reward_id=row.reward_id,
         reasons=tuple(Reason(**reason) for reason in row.reasons),

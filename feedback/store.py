@@ -14,7 +14,16 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from . import conversations, lease, presence, rankings, rounds, training, versions
+from . import (
+    conversations,
+    demonstrations,
+    lease,
+    presence,
+    rankings,
+    rounds,
+    training,
+    versions,
+)
 from .database import connect, lock, migrate, now, reader, writer
 from .preferences import RankedPrompt
 from .records import (
@@ -28,6 +37,7 @@ from .records import (
     Reason,
     RoundInfo,
     StoredCandidate,
+    StoredDemonstration,
     StoredRanking,
     VersionInfo,
     Waiting,
@@ -147,6 +157,42 @@ class Store:
         """Every ranking to learn from, oldest first: consented, comparable, not superseded."""
         with self._reading() as session:
             return training.rankings(session)
+
+    def add_demonstration(
+        self,
+        *,
+        person: str,
+        messages: Sequence[tuple[str, str]],
+        conversation_id: str,
+        candidate: str | None = None,
+        source: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> StoredDemonstration:
+        """Append an ideal answer, or both sides of a conversation, as (role, content) pairs.
+
+        The same key with the same body gives the same row, marked `repeated`. Raises InvalidText,
+        InvalidDemonstration, UnknownCandidate or IdempotencyConflict, and then stores nothing.
+        """
+        body = demonstrations.DemonstrationBody(
+            person=person,
+            messages=tuple(messages),
+            conversation_id=conversation_id,
+            candidate=candidate,
+            source=source,
+            idempotency_key=idempotency_key,
+        )
+        with self._writing("rankings") as session:
+            return demonstrations.add(session, body)
+
+    def waiting_demonstrations(self) -> Waiting:
+        """The consented demonstrations that no finished round has used yet."""
+        with self._reading() as session:
+            return demonstrations.waiting(session)
+
+    def training_demonstrations(self) -> list[StoredDemonstration]:
+        """Every consented demonstration, oldest first."""
+        with self._reading() as session:
+            return demonstrations.consented(session)
 
     # Versions
 
@@ -285,6 +331,11 @@ class Store:
         """Write down which rankings the round learns from; raises LeaseLost, StoreError."""
         with self._writing("operations") as session:
             rounds.use(session, claim, ids)
+
+    def use_demonstrations(self, claim: Claim, ids: Sequence[int]) -> None:
+        """Write down which demonstrations the round learns from; raises LeaseLost, StoreError."""
+        with self._writing("operations") as session:
+            demonstrations.use(session, claim, ids)
 
     def progress(
         self, claim: Claim, *, stage: str, step: int, steps: int, eta_s: float | None = None

@@ -5,9 +5,11 @@
 | generation, candidate | one request's answers, and each of them |
 | ranking, ranked_candidate | what a person said of some candidates, and the rank of each |
 | waiting_ranking | a ranking that no round has used yet |
+| demonstration | an answer that a person would have given, or both sides of a conversation |
 | version, version_event | a policy or a reward model, and a change of its state |
 | live | a move of the live pointer |
 | round, round_input, metric | a learning round, a ranking that it used, one step's figures |
+| round_demonstration | a demonstration that a round used |
 | lease, learner, counter | who may publish, the last heartbeat, the last number given to an id |
 """
 
@@ -137,6 +139,36 @@ class WaitingRanking(Row, table=True):
     since: float = Field(sa_type=Float)
 
 
+class Demonstration(Row, table=True):
+    """`messages` are (role, content) pairs: at most one system turn, then user and assistant in
+    turn.
+
+    `candidate_id` is the answer that this is an edited version of. `consented`: its generation was,
+    where there is one; a round can take no other as its input (see RoundDemonstration).
+    """
+
+    __tablename__ = "demonstration"
+    __table_args__ = (
+        CheckConstraint("split in ('train', 'judge')", name="split"),
+        CheckConstraint("source in ('written', 'edited', 'both_sides', 'imported')", name="source"),
+        UniqueConstraint("person", "idempotency_key"),
+        UniqueConstraint("id", "consented"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    person: str
+    conversation_id: str
+    split: str
+    consented: bool
+    source: str
+    messages: list[list[str]] = Field(sa_type=Json)
+    candidate_id: str | None = Field(foreign_key="candidate.id")
+    idempotency_key: str | None
+    body_digest: str
+    created_at: float = Field(sa_type=Float)
+
+
 class Version(Row, table=True):
     __tablename__ = "version"
     __table_args__ = (
@@ -241,6 +273,23 @@ class RoundInput(Row, table=True):
 
     round_id: int = Field(primary_key=True, foreign_key="round.id")
     ranking_id: int = Field(primary_key=True)
+    consented: bool = True
+
+
+class RoundDemonstration(Row, table=True):
+    """A demonstration that a round used; its key keeps out what RoundInput's does."""
+
+    __tablename__ = "round_demonstration"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["demonstration_id", "consented"], ["demonstration.id", "demonstration.consented"]
+        ),
+        CheckConstraint("consented", name="consented"),
+        Index("ix_round_demonstration_demonstration", "demonstration_id"),
+    )
+
+    round_id: int = Field(primary_key=True, foreign_key="round.id")
+    demonstration_id: int = Field(primary_key=True)
     consented: bool = True
 
 

@@ -5,13 +5,26 @@ Axes: B rows, T tokens, M = B * T positions, D hidden, V vocabulary, N reply tok
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from learner.batching import Batch
+
+class Rows(Protocol):
+    """What a pass reads of a batch (see `learner.batching.Batch`)."""
+
+    @property
+    def ids_BT(self) -> Tensor: ...
+    @property
+    def positions_BT(self) -> Tensor: ...
+    @property
+    def sees_B1TT(self) -> Tensor | None: ...
+    @property
+    def predicts_N(self) -> Tensor: ...
 
 
-def hidden_MD(net: PreTrainedModel, batch: Batch) -> Tensor:
+def hidden_MD(net: PreTrainedModel, batch: Rows) -> Tensor:
     """The trunk's last hidden states, positions flattened: `Batch`'s indices point into them."""
     output = net.base_model(
         input_ids=batch.ids_BT,
@@ -23,7 +36,7 @@ def hidden_MD(net: PreTrainedModel, batch: Batch) -> Tensor:
     return states.flatten(0, 1)
 
 
-def reply_logits_NV(net: PreTrainedModel, batch: Batch) -> Tensor:
+def reply_logits_NV(net: PreTrainedModel, batch: Rows) -> Tensor:
     """Logits of the distributions that the reply tokens were drawn from; no others are computed."""
     head = net.get_output_embeddings()  # type: ignore[no-untyped-call]
     logits: Tensor = head(hidden_MD(net, batch)[batch.predicts_N])

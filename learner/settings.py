@@ -56,6 +56,23 @@ class RewardSettings(BaseModel):
         return value
 
 
+class SFTSettings(BaseModel):
+    """How a policy is fine-tuned on demonstrations."""
+
+    model_config = _FROZEN
+
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Peak AdamW rate; unset, it follows the model's size (see `learning_rate_for`)."""
+    epochs: int = Field(default=8, ge=1)
+    """Most passes over the demonstrations; the one with the lowest held-out loss is kept."""
+    patience: int = Field(default=2, ge=1)
+    """Passes without a lower held-out loss that end it: one bad pass may be chance."""
+    tokens_per_step: int = Field(default=1024, ge=1)
+    """Tokens in one optimiser step; fewer where a pass would have less than four steps."""
+    own_samples: float = Field(default=0.5, ge=0, lt=1)
+    """Share of the loss on replies of its own to other prompts: what nobody shows is lost first."""
+
+
 class PPOSettings(BaseModel):
     """How the policy is improved against the reward model."""
 

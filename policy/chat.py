@@ -33,6 +33,12 @@ class InvalidMessages(ValueError):
     """The template cannot render these messages; the text says why."""
 
 
+class TurnsMove(InvalidMessages):
+    """The template renders what stands before an answer otherwise once the conversation goes on, or
+    ends an answer's turn with no token of its own.
+    """
+
+
 @dataclass(frozen=True)
 class Message:
     """One turn: `role` is system, user or assistant."""
@@ -67,6 +73,31 @@ class Chat:
         """Prompt ids, generation prompt included. Raises InvalidMessages."""
         if not messages:
             raise InvalidMessages("There are no messages to answer.")
+        return self._ids(messages, prompt=True)
+
+    def encode_conversation(self, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
+        """The ids of a conversation up to the end of its last answer, and a mask as long: 1 on the
+        tokens of an assistant's turn, its end-of-turn token included, else 0.
+
+        An answer begins where `encode` of what stands before it ends. Raises InvalidMessages, and
+        TurnsMove where there is no such place.
+        """
+        answers = [i for i, message in enumerate(messages) if message.role == "assistant"]
+        if not answers:
+            raise InvalidMessages("There is no assistant turn to learn from.")
+        ids = self._ids(messages[: answers[-1] + 1], prompt=False)
+        mask, end = [0] * len(ids), 0
+        for answer in answers:
+            before = self.encode(messages[:answer])
+            start = len(before)
+            if ids[:start] != before or start < end or self._reply_end[-1] not in ids[start:]:
+                raise TurnsMove(f"The chat template gives message {answer} no place of its own.")
+            end = ids.index(self._reply_end[-1], start) + 1
+            mask[start:end] = [1] * (end - start)
+        return ids[:end], mask[:end]
+
+    def _ids(self, messages: Sequence[Message], *, prompt: bool) -> list[int]:
+        """The template's ids, with or without the generation prompt behind."""
         for message in messages:
             if message.role not in ROLES:
                 raise InvalidMessages(f"Unknown role {message.role!r}: use one of {ROLES}.")
@@ -75,7 +106,7 @@ class Chat:
             with self._lock:
                 ids = self.tokenizer.apply_chat_template(
                     [asdict(turn) for turn in turns],
-                    add_generation_prompt=True,
+                    add_generation_prompt=prompt,
                     sanitize_control_tokens=True,
                     return_dict=False,
                 )

@@ -10,7 +10,17 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from . import completions, errors, health, metrics, models, odds, operations, rankings
+from . import (
+    completions,
+    demonstrations,
+    errors,
+    health,
+    metrics,
+    models,
+    odds,
+    operations,
+    rankings,
+)
 from .access import Access, Bodies, RequestIds
 from .deadlines import Deadlines
 from .serving import Serving
@@ -47,7 +57,16 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
     app.state.serving = serving
     app.openapi = partial(document, app)  # type: ignore[method-assign]
     errors.install(app)
-    for part in (completions, models, rankings, operations, odds, health, metrics):
+    for part in (
+        completions,
+        models,
+        rankings,
+        demonstrations,
+        operations,
+        odds,
+        health,
+        metrics,
+    ):
         app.include_router(part.router)
     return app
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ from uuid import uuid4
 from policy.params import SamplingParams
 
 from .bodies import ChatMessage, ChatRequest, TextRequest
+from .wire import Turn
 
 # OpenAI takes a nucleus of nothing for the most likely token alone; the sampler wants more than 0.
 LEAST_TOP_P = 1e-6
@@ -131,7 +133,7 @@ def of_text(body: TextRequest, person: str) -> Ask:
     )
 
 
-def turns(messages: list[ChatMessage]) -> tuple[tuple[str, str], ...]:
+def turns(messages: Sequence[ChatMessage | Turn]) -> tuple[tuple[str, str], ...]:
     """The messages in the three roles that chat templates know: a developer speaks as the system,
     and what a tool found is told by the user."""
     roles = {"developer": "system", "tool": "user"}

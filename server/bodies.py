@@ -13,9 +13,8 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from .errors import ApiError, refused
 from .settings import ServerSettings
-from .wire import Content, Name, Text, Wire
+from .wire import MAX_MESSAGES, Content, Name, Text, Wire
 
-MAX_MESSAGES = 1024
 MAX_PROMPTS = 256
 MAX_STOPS = 4
 MAX_STOP_IDS = 64

@@ -16,6 +16,8 @@ from pydantic import (
     StringConstraints,
 )
 
+MAX_MESSAGES = 1024
+
 
 def storable(text: str) -> str:
     """Text that a tokenizer and every database can take: no half surrogate pair, no NUL."""
@@ -80,10 +82,28 @@ class RankingRequest(Wire):
     user: Name | None = None
 
 
+class Turn(Wire):
+    """One turn of a demonstration; a developer speaks as the system does."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Content
+
+
+class DemonstrationRequest(Wire):
+    """The body of POST /v1/demonstrations: a conversation whose answers are as they should be; with
+    `candidate`, the id of the answer that was edited."""
+
+    messages: list[Turn] = Field(min_length=1, max_length=MAX_MESSAGES)
+    conversation_id: Name | None = None
+    candidate: Name | None = None
+    source: Literal["written", "edited", "both_sides", "imported"] | None = None
+    user: Name | None = None
+
+
 class RoundRequest(Wire):
     """The body of POST /v1/rounds. Without stages the round runs those that are due."""
 
-    stages: list[Literal["sft", "reward", "ppo"]] | None = Field(None, min_length=1)
+    stages: list[Literal["reward", "ppo"]] | None = Field(None, min_length=1)
     user: Name | None = None
 
 
