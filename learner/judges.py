@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from feedback.preferences import RankedPrompt, agreement
 from learner.accuracy import Accuracy, judged_pairs, length_correlation, measure
 from learner.batching import Group
@@ -73,9 +75,10 @@ def train_judges(
     settings: RewardSettings,
     seed: int,
     progress: Progress,
+    device: torch.device | str = "cpu",
 ) -> Judges:
-    """Train both from the policy in `folder`; `reference` are samples to normalise on. The progress
-    shown is the first's, which has more to learn from.
+    """Train both on `device` from the policy in `folder`; `reference` are samples to normalise on.
+    The progress shown is the first's, which has more to learn from.
     """
     train_side, judge_side = (
         [ranked_group(r) for r in rankings if r.split == split] for split in ("train", "judge")
@@ -83,7 +86,7 @@ def train_judges(
     progress.stage("reward")
 
     # transformers loads one model at a time: threads would share what it patches meanwhile.
-    reward, judge = (RewardModel.start(folder, seed + n, settings.heads) for n in (0, 1))
+    reward, judge = (RewardModel.start(folder, seed + n, settings.heads).to(device) for n in (0, 1))
 
     def fit(part: tuple[RewardModel, Sequence[RankedGroup], int, Report]) -> None:
         model, side, part_seed, report = part

@@ -144,6 +144,7 @@ class Round:
             self.settings.reward,
             self.seed,
             self.progress,
+            self.base.net.device,
         )
 
     def publish_reward(self, judges: Judges) -> str:
