@@ -29,6 +29,7 @@ class Protocol(HttpToolsProtocol):
 
     _late: asyncio.TimerHandle | None = None
     _header_bytes = 0
+    _in_body = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -36,10 +37,20 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._header_bytes = 0 if self._answering else self._header_bytes + len(data)
+        # A refused body is still read to its end: it is no header of the next request.
+        between = not self._answering and not self._in_body
+        self._header_bytes = self._header_bytes + len(data) if between else 0
         if self._header_bytes > HEADER_BYTES and not self.transport.is_closing():
             self.send_400_response(f"The headers are longer than {HEADER_BYTES} bytes.")
         self._watch()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._in_body = True
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_body = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

@@ -57,6 +57,24 @@ def test_headers_without_an_end_are_refused(server: Running) -> None:
         assert (answer.status, answer.read()) == (400, b"The headers are longer than 65536 bytes.")
 
 
+def test_the_body_of_a_refused_request_is_no_header(server: Running) -> None:
+    """It is read to its end, however long, and the connection's next request is answered."""
+    size = 2 * 2**20
+    headers = (
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {size}\r\n\r\n"
+    )
+    with connected(server, headers.encode()) as connection:
+        refused = HTTPResponse(connection)
+        refused.begin()
+        check(json.loads(refused.read()), "ErrorResponse")
+        assert refused.status == 413
+        connection.sendall(b"x" * size + b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == 200
+
+
 def test_an_idle_connection_outlasts_its_client(server: Running) -> None:
     """httpx lets go of one after 5 s; if the server did so too, a request at that moment would be
     lost. The deadline for headers is not for a connection that has none on the way."""
