@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.people import People, load_preference, ranks_of
-from benchmarks.preferences import asks_back, takes_up_words
+from benchmarks.preferences import asks_back, in_one_piece, takes_up_words, writes_as_asked
 
 
 def shorter(messages: Sequence[Mapping[str, str]], reply: str) -> float:
@@ -55,6 +55,24 @@ def test_taking_up_a_function_word_is_not_taking_up() -> None:
     messages = [{"role": "user", "content": "What colour is the sky?"}]
     assert takes_up_words(messages, "The sky is blue.") == 1
     assert takes_up_words(messages, "It is the blue.") == 0
+
+
+def test_a_line_that_begins_with_a_number_or_a_dash_is_a_list() -> None:
+    """A sum within a sentence, or a dash, is none."""
+    assert in_one_piece([], "I say 2. It is 3 - 1.") == 1
+    assert in_one_piece([], "Well, here:\n1. Two") == 0
+    assert in_one_piece([], "- two") == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "reply", "liked"),
+    [("what is it", "- a fox", 1), ("what is it", "A fox.", 0), ("3 of them?", "2. No", 0)],
+)
+def test_writing_as_asked_is_the_case_of_the_first_letter(
+    asked: str, reply: str, liked: int
+) -> None:
+    """Bullets and numbers before it do not count; the third begins with `o` and `N`."""
+    assert writes_as_asked([{"role": "user", "content": asked}], reply) == liked
 
 
 def test_a_preference_is_any_function_in_a_file(tmp_path: Path) -> None:
