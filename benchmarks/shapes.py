@@ -1,12 +1,13 @@
-"""A random model of a real size, to measure speed on: `python -m benchmarks.shapes FOLDER`.
+"""Random models of real sizes, to measure speed on: `python -m benchmarks.shapes FOLDER`.
 
-The shape is SmolLM2-135M's: 30 layers, 9 heads over 3, a vocabulary of 49,152. The tokens are
+Of SmolLM2-135M's shape, of a Qwen2.5-0.5B's width and depth, and of a small one's. The tokens are
 made-up words, so that every one that is drawn has a text.
 """
 
 from __future__ import annotations
 
 import random
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,34 +17,63 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from policy.builtin.tokenizer import train_tokenizer
 
-VOCABULARY = 49_152
+
+class Shape(StrEnum):
+    """By its number of weights."""
+
+    SMALL = "5m"
+    MEDIUM = "135m"
+    LARGE = "500m"
 
 
-def main(folder: Annotated[Path, typer.Argument(help="Where the model goes.")]) -> None:
-    """Write weights in bfloat16, tokenizer and chat template."""
-    rng = random.Random(0)
-    syllables = [a + b for a in "bcdfghjklmnprstvwz" for b in "aeiou"]
-    words = ["".join(rng.choices(syllables, k=3)) for _ in range(2 * VOCABULARY)]
-    tokenizer = train_tokenizer((f" {word}" for word in words), VOCABULARY)
+# vocabulary, width, width between, layers, heads, heads of keys and values
+SIZES = {
+    Shape.SMALL: (4096, 256, 640, 6, 4, 4),
+    Shape.MEDIUM: (49_152, 576, 1536, 30, 9, 3),
+    Shape.LARGE: (151_936, 896, 4864, 24, 14, 2),
+}
+MOST_WORDS = 49_152
+"""Tokens of the tokenizer: a vocabulary beyond is weights without a text, as most have some."""
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="Where the model goes.")],
+    shape: Annotated[Shape, typer.Option(help="Its size.")] = Shape.MEDIUM,
+) -> None:
+    """Write weights, tokenizer and chat template."""
+    write(folder, shape)
+    typer.echo(f"{folder}: {shape.value}")
+
+
+def write(folder: Path, shape: Shape, dtype: str = "bfloat16") -> Path:
+    """A folder that `from_pretrained` loads; weights are random by seed 0."""
+    vocabulary, width, between, layers, heads, kv_heads = SIZES[shape]
+    tokenizer = train_tokenizer(_words(min(vocabulary, MOST_WORDS)), min(vocabulary, MOST_WORDS))
     config = LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=576,
-        intermediate_size=1536,
-        num_hidden_layers=30,
-        num_attention_heads=9,
-        num_key_value_heads=3,
+        vocab_size=vocabulary,
+        hidden_size=width,
+        intermediate_size=between,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=kv_heads,
         max_position_embeddings=2048,
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        dtype="bfloat16",
+        dtype=dtype,
     )
     torch.manual_seed(0)
-    net = LlamaForCausalLM(config).bfloat16()
+    net = LlamaForCausalLM(config).to(getattr(torch, dtype))
     net.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    typer.echo(f"{folder}: {len(tokenizer)} tokens")
+    return folder
+
+
+def _words(vocabulary: int) -> list[str]:
+    rng = random.Random(0)
+    syllables = [a + b for a in "bcdfghjklmnprstvwz" for b in "aeiou"]
+    return [" " + "".join(rng.choices(syllables, k=3)) for _ in range(2 * vocabulary)]
 
 
 if __name__ == "__main__":

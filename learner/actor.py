@@ -8,19 +8,19 @@ Axes: R replies, L tokens of a reply, N reply tokens in order, V vocabulary.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from learner.anchor import Anchor
-from learner.batching import Batch, Group, by_length, by_tokens, collate
+from learner.batching import Batch, Group, by_length, by_tokens, collate, passes
 from learner.experience import Experience, Lesson, Wrong, judged
 from learner.forward import reply_logits_NV
 from learner.guards import check_ratio
 from learner.losses import AdaptiveKL, entropy, full_kl, policy_loss, token_logps
-from learner.optimise import Gradients, Optimiser
+from learner.optimise import Gradients, GradientSum, Optimiser
 from learner.parallel import at_once, halved
 from learner.reward import RewardModel
 from learner.rollout import Prompt, Sampling, roll_out
@@ -149,22 +149,34 @@ class Actor:
         """Gradients and metrics of a part of a minibatch. The parts' gradients add up to those of
         the minibatch in one, however it was divided.
         """
-        rows = lesson.experience.replies_of(part.indices)
-        loss, metrics = self._policy_terms(lesson, part, rows)
+        total, told, counts = GradientSum(), [], []
+        for indices in self._passes(lesson.experience, part.indices):
+            loss, metrics = self._policy_terms(lesson, indices, part.tokens)
+            total.add(self.optimiser.gradients(loss))
+            told.append(metrics | {"loss": loss.item()})
+            counts.append(len(lesson.experience.replies_of(indices)))
+        metrics = together(told, counts) | {"loss": sum(each["loss"] for each in told)}
         if part.replay:
             ptx = supervised_loss(self.policy.net, collate(part.replay, self.policy.net.device))
-            loss = loss + self.settings.ptx * ptx * len(rows) / part.replies
-            metrics["ptx_loss"] = ptx.item()
-        return self.optimiser.gradients(loss), metrics | {"loss": loss.item()}
+            loss = self.settings.ptx * ptx * sum(counts) / part.replies
+            total.add(self.optimiser.gradients(loss))
+            metrics |= {"ptx_loss": ptx.item(), "loss": metrics["loss"] + loss.item()}
+        return total.gradients, metrics
+
+    def _passes(self, experience: Experience, indices: Sequence[int]) -> Iterator[list[int]]:
+        lengths = [len(experience.groups[i]) for i in indices]
+        for run in passes(lengths, self.policy.net.device):
+            yield [indices[i] for i in run]
 
     def _policy_terms(
-        self, lesson: Lesson, part: Part, rows: list[int]
+        self, lesson: Lesson, indices: Sequence[int], tokens: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
         """The clipped surrogate, the KL to the reference and the entropy bonus, each a mean over
-        the part's tokens, times the part's share of the minibatch.
+        these prompts' replies, times their share of the minibatch's `tokens`.
         """
         s, e = self.settings, lesson.experience
-        batch = collate([e.groups[i] for i in part.indices], self.policy.net.device)
+        rows = e.replies_of(indices)
+        batch = collate([e.groups[i] for i in indices], self.policy.net.device)
         mask_RL = batch.mask_RL
         logits_NV = reply_logits_NV(self.policy.net, batch) / s.temperature
         logps_RL = batch.placed(token_logps(logits_NV, batch.targets_N))
@@ -182,7 +194,7 @@ class Actor:
             "kl": (old_RL - ref_RL).sum(1).mean().item(),
             "ratio_gap": ((logps_RL - old_RL).detach().exp() - 1).abs().max().item(),
         }
-        return mask_RL.sum() / part.tokens * loss, metrics
+        return mask_RL.sum() / tokens * loss, metrics
 
     def _pull(
         self, experience: Experience, batch: Batch, rows: list[int], logits_NV: Tensor

@@ -112,6 +112,33 @@ def _sees(segments_BT: Tensor) -> Tensor:
     return ((own | prompt) & causal)[:, None]
 
 
+PASS_TOKENS = {"cpu": 512, "cuda": 16_384}
+"""Tokens of one pass, padding included, by the kind of device: more are no quicker on a CPU, where
+their activations leave its caches and fill its memory."""
+
+LIKE, FEW = 0.9, 256
+"""A pass of more than `FEW` tokens takes only rows that are at least `LIKE` as long as its longest:
+so little is padding."""
+
+
+def passes(lengths: Sequence[int], device: torch.device | str = "cpu") -> list[list[int]]:
+    """Indices of rows of like length in runs, one for each pass; a row that is longer than a pass
+    has one of its own.
+    """
+    most = PASS_TOKENS[torch.device(device).type]
+    runs: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if not runs or not _fits(lengths[runs[-1][0]], len(runs[-1]), lengths[i], most):
+            runs.append([])
+        runs[-1].append(i)
+    return runs
+
+
+def _fits(shortest: int, rows: int, longest: int, most: int) -> bool:
+    like = shortest >= LIKE * longest or shortest * rows <= FEW
+    return like and (rows + 1) * longest <= most
+
+
 def by_length(lengths: Sequence[int], size: int, rng: random.Random) -> list[list[int]]:
     """Indices in groups of `size` of like length, the groups in random order.
 

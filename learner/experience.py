@@ -7,17 +7,19 @@ Axes: R replies, L tokens of a reply, D hidden.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from learner.anchor import Anchor
-from learner.batching import Group, collate
+from learner.batching import Group, collate, passes
 from learner.forward import hidden_MD
 from learner.losses import kl_estimate
+from learner.parallel import at_once, halved
 from learner.reward import RewardModel
 from learner.rollout import Prompt
 from learner.settings import PPOSettings
@@ -74,7 +76,17 @@ class Lesson:
     advantages_RL: Tensor
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Reading:
+    """What the reward model sees in one reply, what it gives it, and the reference's
+    log-probabilities of its tokens, if those were asked for.
+    """
+
+    features_LD: Tensor
+    score: Tensor
+    ref_logps_L: Tensor | None
+
+
 def judged(
     prompts: Sequence[Prompt],
     replies: Sequence[Sequence[Completion]],
@@ -83,23 +95,56 @@ def judged(
     reference: Anchor | None,
 ) -> Experience:
     """The replies scored; a `reference` adds its log-probabilities of them."""
-    device = reward.net.device
     pairs = zip(prompts, replies, strict=True)
     groups = [Group(p, tuple(c.tokens for c in answers)) for p, answers in pairs]
     flat = [c for answers in replies for c in answers]
-    old_logps_N = torch.tensor([x for c in flat for x in c.logps], device=device)
-    batch = collate(groups, device)
-    hidden = hidden_MD(reward.net, batch)
+    device = reward.net.device
+    old_logps_RL = pad_sequence([torch.tensor(c.logps, device=device) for c in flat], True)
+    readings = _readings(groups, reward, reference)
+    refs = [reading.ref_logps_L for reading in readings if reading.ref_logps_L is not None]
+    lengths_R1 = torch.tensor([[len(c.tokens)] for c in flat], device=device)
     return Experience(
         groups,
-        batch.mask_RL,
-        batch.placed(old_logps_N),
-        batch.placed(reference.logps_N(groups)) if reference else None,
-        batch.placed(hidden[batch.predicts_N]),
-        reward.scores(hidden, batch),
+        torch.arange(old_logps_RL.shape[1], device=device) < lengths_R1,
+        old_logps_RL,
+        pad_sequence(refs, True) if refs else None,
+        pad_sequence([reading.features_LD for reading in readings], True),
+        torch.stack([reading.score for reading in readings]),
         torch.tensor([c.finish == "stop" for c in flat], device=device),
         torch.tensor([wrong(c.prompt, c.tokens) for c in flat], device=device),
     )
+
+
+def _readings(
+    groups: Sequence[Group], reward: RewardModel, reference: Anchor | None
+) -> list[Reading]:
+    """Of every reply, in order."""
+    read: list[list[Reading]] = [[] for _ in groups]
+
+    @torch.no_grad()
+    def fill(runs: Sequence[list[int]]) -> None:
+        for run in runs:
+            found = iter(_read([groups[i] for i in run], reward, reference))
+            for i in run:
+                read[i] = [next(found) for _ in groups[i].replies]
+
+    at_once(fill, halved(passes([len(group) for group in groups], reward.net.device)))
+    return [reading for readings in read for reading in readings]
+
+
+def _read(
+    groups: Sequence[Group], reward: RewardModel, reference: Anchor | None
+) -> Iterator[Reading]:
+    """In one pass of each model."""
+    batch = collate(groups, reward.net.device)
+    hidden = hidden_MD(reward.net, batch)
+    lengths = batch.lengths_R.tolist()
+    features = torch.split(hidden[batch.predicts_N], lengths)
+    refs = torch.split(reference.logps_N(groups), lengths) if reference else [None] * len(lengths)
+    for features_LD, score, ref_logps_L in zip(
+        features, reward.scores(hidden, batch), refs, strict=True
+    ):
+        yield Reading(features_LD, score, ref_logps_L)
 
 
 def reply_rewards_R(

@@ -15,6 +15,26 @@ class NotFinite(RuntimeError):
     """Three steps in a row had a loss or gradient that was not finite."""
 
 
+class GradientSum:
+    """Gradients of a loss's parts, added up in the first's: no more than two are held at a time."""
+
+    def __init__(self) -> None:
+        self.total: list[Tensor | None] = []
+
+    def add(self, part: Gradients) -> None:
+        if not self.total:
+            self.total = list(part)
+            return
+        for i, gradient in enumerate(part):
+            known = self.total[i]
+            if gradient is not None:
+                self.total[i] = gradient if known is None else known.add_(gradient)
+
+    @property
+    def gradients(self) -> Gradients:
+        return tuple(self.total)
+
+
 class Optimiser:
     """AdamW whose rate rises over the first tenth of `steps` and falls to a tenth by their end."""
 

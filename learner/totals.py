@@ -9,12 +9,19 @@ LARGEST = ("ratio_gap", "ratio_max")
 """Metrics of which the largest is told, not the mean."""
 
 
-def together(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The means of the metrics of a minibatch's parts; of `LARGEST` the largest."""
+def together(
+    parts: Sequence[Mapping[str, float]], weights: Sequence[float] | None = None
+) -> dict[str, float]:
+    """The means of the metrics of a minibatch's parts, by `weights` where they differ; of `LARGEST`
+    the largest.
+    """
+    shares = (
+        [weight / sum(weights) for weight in weights] if weights else [1 / len(parts)] * len(parts)
+    )
     return {
         name: max(p[name] for p in parts)
         if name in LARGEST
-        else sum(p[name] for p in parts) / len(parts)
+        else sum(share * p[name] for share, p in zip(shares, parts, strict=True))
         for name in parts[0]
     }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from learner.batching import Group, by_length, by_tokens, collate
+from learner.batching import Group, by_length, by_tokens, collate, passes
 from learner.forward import reply_logits_NV
 from policy.model import load
 from tests.tiny_models import make_tiny
@@ -80,3 +80,20 @@ def test_by_tokens_fills_groups_up_to_the_bound() -> None:
     """1 + 1 + 3 tokens fill a group of 5, and 9 are one of their own: three groups."""
     groups = by_tokens([1, 3, 20, 9, 1], [1, 3, 5, 9, 1], 5, random.Random(0))
     assert sorted(map(sorted, groups)) == [[0, 1, 4], [2], [3]]
+
+
+def test_a_pass_holds_rows_of_like_length() -> None:
+    """Every index once; 40 rows of 73 to 229 tokens waste less than a tenth, and no pass of two
+    rows or more is longer than 512 tokens.
+    """
+    lengths = [73 + 4 * i for i in range(40)]
+    runs = passes(lengths)
+    assert sorted(i for run in runs for i in run) == list(range(40))
+    padded = [max(lengths[i] for i in run) * len(run) for run in runs]
+    assert 1 - sum(lengths) / sum(padded) < 0.1
+    assert max(padded) <= 512
+
+
+def test_few_tokens_share_a_pass_whatever_their_lengths() -> None:
+    """10 + 20 + 100 tokens are too few to part, and a row of 600 is a pass of its own."""
+    assert passes([100, 600, 20, 10]) == [[3, 2, 0], [1]]

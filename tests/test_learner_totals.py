@@ -12,6 +12,11 @@ def test_of_ratios_the_largest_is_told_and_of_the_rest_the_mean() -> None:
     assert together(parts) == {"kl": 2.0, "ratio_max": 5.0, "ratio_gap": 0.5}
 
 
+def test_a_part_of_more_replies_weighs_more() -> None:
+    """3 replies of KL 1 and one of KL 5: 2 on the mean."""
+    assert together([{"kl": 1.0}, {"kl": 5.0}], [3, 1]) == {"kl": 2.0}
+
+
 def test_a_minibatch_that_is_not_finite_is_counted_and_left_out() -> None:
     """Of KL 1, NaN and 3 the mean is 2; the gap is the first minibatch's, the ratio the largest."""
     total = Totals()
