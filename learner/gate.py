@@ -46,13 +46,16 @@ class Decision:
 
 @dataclass(frozen=True)
 class Case:
-    """A version before the gate: where it lies, and who it is compared with and judged by."""
+    """A version before the gate: where it lies, and who it is compared with and judged by. Without
+    a judge it was fine-tuned, and moves on purpose. `base` is what drift is measured from.
+    """
 
     versions: Versions
     version: str
     live: Model
     base: Model
-    judge: RewardModel
+    base_id: str
+    judge: RewardModel | None
     judge_scale: float
     regression: Regression
     base_regression: float
@@ -82,9 +85,12 @@ def _checks(case: Case, settings: GateSettings) -> Iterator[Reason]:
         return
     yield _canned(model)
     yield _regression(model, case, settings)
+    if case.judge is None:
+        yield from _unjudged(model, case)
+        return
     duel = _duel(model, case, settings.win_replies)
     yield _win_rate(duel)
-    yield _kl(duel.replies, case, settings)
+    yield _kl(duel.replies, case, settings.kl_limit)
 
 
 def _integrity(case: Case) -> Reason:
@@ -120,9 +126,16 @@ def _sane(model: Model, reply: Completion) -> bool:
 def _regression(model: Model, case: Case, settings: GateSettings) -> Reason:
     score, limit = case.regression.score(model), case.base_regression - settings.regression_drop
     what = case.regression.what
-    text = f"{score:.3f} of {what}; v0 has {case.base_regression:.3f}, the limit is {limit:.3f}."
-    if what.startswith("likelihood"):
-        text = f"The {what} is {score:.3f}; the limit is {limit:.3f}."
+    if not what.startswith("likelihood"):
+        text = (
+            f"{score:.3f} of {what}; {case.base_id} has {case.base_regression:.3f}, "
+            f"the limit is {limit:.3f}."
+        )
+        return Reason("regression", score >= limit, score, limit, text)
+    if case.judge is None:
+        text = f"The {what} is {score:.3f}; it was taught others, so there is no limit."
+        return Reason("regression", True, score, None, text)
+    text = f"The {what} is {score:.3f}; the limit is {limit:.3f}."
     return Reason("regression", score >= limit, score, limit, text)
 
 
@@ -156,12 +169,14 @@ def _duel(model: Model, case: Case, replies: int) -> Duel:
     One that leads by far on the first half of the prompts has won, and one that does not lead there
     has lost: neither is asked the second.
     """
+    judge = case.judge
+    assert judge is not None, "somebody judges a duel"
     half, seed = (len(case.held_out) + 1) // 2, 4 * case.seed
     duel = Duel((), (), FIRST_LOOK)
     for prompts in (case.held_out[:half], case.held_out[half:]):
         new = roll_out(model, prompts, Sampling(1.0, case.max_tokens, seed, replies))
         old = roll_out(case.live, prompts, Sampling(1.0, case.max_tokens, seed + 1, replies))
-        scores = zip(_scores(case.judge, new), _scores(case.judge, old), strict=True)
+        scores = zip(_scores(judge, new), _scores(judge, old), strict=True)
         wins = [_wins(ours, theirs, case.judge_scale) for ours, theirs in scores]
         said = (*duel.replies, *(answers[0] for answers in new))
         looks = LAST_LOOK if duel.wins else FIRST_LOOK
@@ -203,15 +218,25 @@ def _scores(judge: RewardModel, replies: list[list[Completion]]) -> list[list[fl
     return judge.score(groups)
 
 
+def _unjudged(model: Model, case: Case) -> Iterator[Reason]:
+    """What is told of a fine-tuned version in place of the duel. Its KL has no limit: it is meant
+    to say what the base would not, and the loss on what it was not taught has shown that it does.
+    """
+    text = "Not compared with the live version: a round that fine-tunes trains no judge."
+    yield Reason("win_rate", True, None, None, text)
+    how = Sampling(1.0, case.max_tokens, 4 * case.seed)
+    yield _kl([answers[0] for answers in roll_out(model, case.held_out, how)], case, None)
+
+
 @torch.no_grad()
-def _kl(replies: Sequence[Completion], case: Case, settings: GateSettings) -> Reason:
-    """Mean over replies of the summed log-ratio to v0."""
+def _kl(replies: Sequence[Completion], case: Case, limit: float | None) -> Reason:
+    """Mean over replies of the summed log-ratio to the base."""
     base_sum = 0.0
     groups = [Group(r.prompt, (r.tokens,)) for r in replies]
     for start in range(0, len(groups), 32):
         batch = collate(groups[start : start + 32], case.base.net.device)
         base_sum += token_logps(reply_logits_NV(case.base.net, batch), batch.targets_N).sum().item()
     kl = (sum(sum(r.raw_logps) for r in replies) - base_sum) / len(replies)
-    limit = settings.kl_limit
-    text = f"{kl:.2f} nats per reply from v0; the limit is {limit:.2f}."
-    return Reason("kl", kl <= limit, kl, limit, text)
+    text = f"{kl:.2f} nats per reply from {case.base_id}; "
+    text += "fine-tuning has no limit." if limit is None else f"the limit is {limit:.2f}."
+    return Reason("kl", limit is None or kl <= limit, kl, limit, text)

@@ -8,12 +8,14 @@ an accuracy cross-validated by conversation over all rankings, for the price of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from feedback.preferences import RankedPrompt, agreement
+from feedback.records import Reason
 from learner.accuracy import Accuracy, judged_pairs, length_correlation, measure
 from learner.batching import Group
 from learner.calibration import Calibration, calibration, cross_fitted, log_odds_scale
@@ -51,6 +53,38 @@ class Judges:
     length_correlation: float | None
     agreement: float | None
     tie_aware_agreement: float | None
+
+    @property
+    def surely_better(self) -> Reason:
+        """Whether they are surely better than chance: PPO starts only then."""
+        a, ties = self.cross_validated, self.tie_aware
+        text = (
+            f"Orders {a.accuracy:.3f} of the pairs of a ranking as people did, in "
+            f"{a.conversations} unseen conversations with {a.pairs} untied pairs "
+            f"(95 % interval {a.low:.3f} to {a.high:.3f}; preferring the longer "
+            f"{a.longer_wins:.3f}). With ties as outcomes {ties.accuracy:.3f}; always saying tie "
+            f"{ties.always_tied:.3f}."
+        )
+        return Reason("reward_accuracy", a.low > 0.5, a.accuracy, 0.5, text)
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The held-out figures of PPO's reward model, the cross-validated ones beside, and those
+        with ties as outcomes; then how far probabilities and lengths are to be trusted, and how far
+        people agree (None where no two compared the same answers).
+        """
+        cross = {f"cross_validated_{k}": v for k, v in self.cross_validated.as_dict().items()}
+        ties = {f"tie_aware_{k}": v for k, v in asdict(self.tie_aware).items()}
+        return {
+            **self.held_out.as_dict(),
+            **cross,
+            **ties,
+            "calibration_error": self.calibration.error,
+            "reliability": self.calibration.bins,
+            "length_correlation": self.length_correlation,
+            "agreement": self.agreement,
+            "tie_aware_agreement": self.tie_aware_agreement,
+        }
 
 
 def ranked_group(ranked: RankedPrompt) -> RankedGroup:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from feedback.errors import LeaseLost
 from feedback.records import Claim
 from feedback.store import Store
+from learner.due import trigger_of
 from learner.memory import missing
 from learner.progress import Cancelled
 from learner.settings import LearnerSettings, Settings
@@ -60,7 +61,7 @@ class Keeper:
         """Ask for a round if one is due, and run the open one if it can be had."""
         if self.missing:
             return
-        trigger = self._due()
+        trigger = trigger_of(self.store, self.settings)
         if trigger:
             self.store.request_round(trigger=trigger, stages=None, actor="learner")
         self.claim = self.store.claim_round(self.holder, self.settings.lease_s)
@@ -73,16 +74,6 @@ class Keeper:
     def request_scheduled(self) -> None:
         """Ask for a round because the cron line says so."""
         self.store.request_round(trigger="schedule", stages=None, actor="learner")
-
-    def _due(self) -> str | None:
-        """Why a round should run now, if it should."""
-        s, waiting = self.settings, self.store.waiting()
-        if waiting.count >= s.rankings_per_round:
-            return "rankings"
-        waited = waiting.oldest_age_s or 0.0
-        if waiting.count >= s.least_rankings and waited >= s.longest_wait_s:
-            return "waited"
-        return None
 
     def _run(self, claim: Claim) -> None:
         """Run a claimed round to its end, whatever that is."""

@@ -1,8 +1,11 @@
-"""Which weights a round goes on from.
+"""Which weights a round goes on from, and which it is held near.
 
-The live version's, unless rounds since have led over it without the gate being sure: then the last
-one's. A judge of few rankings sees about a third of a small step, so what such a round gained would
-be thrown away and have to be gained again. To serve, a version must still win against the live one.
+It goes on from the live version's, unless rounds since have led over it without the gate being
+sure: then from the last one's. A judge of few rankings sees about a third of a small step, so what
+such a round gained would be thrown away and have to be gained again. To serve, a version must still
+win against the live one.
+
+It is held near what people showed, where they showed anything, else near the starting model.
 """
 
 from __future__ import annotations
@@ -42,3 +45,17 @@ def _descends(
     if version is None or [event.to_state for event in version.events] != ["trained", "rejected"]:
         return False
     return version.parent == live or _descends(leading.get(version.parent), live, leading)
+
+
+def reference_of(store: Store, live: str) -> str:
+    """The last fine-tuned version among the live one and those that it was made from; v0 where
+    there is none. One that was rejected or rolled back is passed over.
+    """
+    versions = {version.id: version for version in store.versions()}
+    id: str | None = live
+    while id is not None and id in versions:
+        version = versions[id]
+        if version.figures.get("stage") == "sft" and version.state in ("live", "retired"):
+            return id
+        id = version.parent
+    return "v0"

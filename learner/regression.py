@@ -26,7 +26,7 @@ LONGEST_ANSWER = 96
 
 
 class Regression(Protocol):
-    """A score between 0 and 1; a version may not fall far below v0's."""
+    """A score between 0 and 1; a version may not fall far below that of what it is held near."""
 
     @property
     def what(self) -> str:
@@ -80,16 +80,17 @@ class ExpectedWords:
 
 @dataclass(frozen=True)
 class OwnAnswers:
-    """How likely a version finds v0's greedy answers: the geometric mean token probability."""
+    """How likely a version finds another's greedy answers: the geometric mean token probability."""
 
     answers: Sequence[Group]
-    what: str = "likelihood of v0's greedy answers"
+    what: str
 
     @classmethod
-    def of(cls, reference: Model, prompts: Sequence[Prompt]) -> OwnAnswers:
+    def of(cls, reference: Model, prompts: Sequence[Prompt], id: str) -> OwnAnswers:
         replies = roll_out(reference, prompts, Sampling(0.0, LONGEST_ANSWER, 0))
         pairs = zip(prompts, replies, strict=True)
-        return cls([Group(p, (group[0].tokens,)) for p, group in pairs])
+        answers = [Group(p, (group[0].tokens,)) for p, group in pairs]
+        return cls(answers, f"likelihood of {id}'s greedy answers")
 
     @torch.no_grad()
     def score(self, model: Model) -> float:
@@ -102,18 +103,20 @@ class OwnAnswers:
 
 
 class Baseline:
-    """v0's scores, kept from round to round: neither v0 changes, nor do sets that are equal."""
+    """Scores of what versions are held near, kept from round to round: a version does not change,
+    nor do sets that are equal.
+    """
 
     def __init__(self) -> None:
-        self._known: deque[tuple[Regression, float]] = deque(maxlen=4)
+        self._known: deque[tuple[str, Regression, float]] = deque(maxlen=4)
 
-    def score(self, regression: Regression, base: Model) -> float:
-        """v0's score on this set."""
-        for known, score in self._known:
-            if known == regression:
+    def score(self, regression: Regression, base: Model, id: str) -> float:
+        """The score on this set of the version with this id, which is `base`."""
+        for known_id, known, score in self._known:
+            if (known_id, known) == (id, regression):
                 return score
-        self._known.append((regression, regression.score(base)))
-        return self._known[-1][1]
+        self._known.append((id, regression, regression.score(base)))
+        return self._known[-1][2]
 
 
 def checkable(seed: int, count: int, split: str) -> Checkable:

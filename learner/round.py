@@ -1,4 +1,5 @@
-"""One learning round: rankings to a reward model, that to a better policy, that to a version.
+"""One learning round: rankings to a reward model, that to a better policy, that to a version; or
+demonstrations to a fine-tuned policy, and that to a version.
 
 Every write goes through the round's claim, so a learner that lost its lease can change nothing. A
 round that is interrupted is claimed again and starts over: what it had published without a decision
@@ -7,23 +8,26 @@ is not a version anybody serves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from feedback.records import Claim, Live, Reason
+from feedback.records import Claim, Live, LoggedPrompt, Reason
 from feedback.store import Store
+from learner.device import take_device
+from learner.due import stages_of
 from learner.gate import Case, Decision, decide
 from learner.improve import Improvement, improve
 from learner.judges import Judges, train_judges
-from learner.lineage import start_of
+from learner.lineage import reference_of, start_of
 from learner.material import BuiltinMaterial, LoggedMaterial, Material
-from learner.parallel import use_threads
 from learner.ppo import PPO
 from learner.progress import Progress
+from learner.publishing import Publisher
 from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
 from learner.rloo import RLOO
 from learner.settings import LearnerSettings
+from learner.tuning import asked_of, helped, lacking, lessons_of, tune, with_own
 from policy.model import Model
 from policy.versions import CorruptVersion, UnknownVersion, Versions
 
@@ -54,6 +58,14 @@ class Result:
     reward: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Named:
+    """A model and the version that it is."""
+
+    id: str
+    model: Model
+
+
 class Round:
     """The state of a running round."""
 
@@ -73,24 +85,56 @@ class Round:
         self.claim = claim
         self.baseline = baseline
         self.progress = Progress(store, claim)
+        self.publisher = Publisher(store, versions, claim)
         self.seed = settings.seed + 1000 * claim.round_id
 
     def run(self) -> Result:
-        """Read, train the judges, improve, publish, decide. Raises Cancelled, LeaseLost."""
-        stages = self.store.round(self.claim.round_id).stages or ("reward", "ppo")
+        """Do what is asked for or due, as far as it goes. Raises Cancelled, LeaseLost."""
+        asked = self.store.round(self.claim.round_id).stages
+        stages = stages_of(asked, self.store, self.settings)
         self.clear_leftovers()
-        lacking = self.read()
-        if lacking:
-            return Result("needs_feedback", (lacking,))
+        if "sft" in stages:
+            return self.fine_tune()
+        too_few = self.read()
+        if too_few:
+            return Result("needs_feedback", (too_few,))
         judges = self.train_judges()
-        sure = _surely_better(judges)
-        result = Result("needs_feedback", (sure,), reward=_reward_figures(judges))
+        sure = judges.surely_better
+        result = Result("needs_feedback", (sure,), reward=judges.figures)
         if not sure.passed:
             return result
         result = replace(result, reward_id=self.publish_reward(judges))
         if "ppo" not in stages:
             return replace(result, outcome="verified")
         return self.improve_and_decide(judges, result)
+
+    def fine_tune(self) -> Result:
+        """Read demonstrations, fine-tune the reference on them, publish, gate."""
+        self.progress.stage("reading")
+        given = self.store.training_demonstrations()
+        self.store.use_demonstrations(self.claim, [one.id for one in given])
+        device = self.open()
+        self.start = self.reference.id
+        self.policy = self.versions.load(self.start, device=device)
+        lessons = lessons_of(given, self.policy)
+        nothing = lacking(lessons)
+        if nothing:
+            return Result("needs_feedback", (nothing,))
+        self.gather(asked_of(given, self.policy))
+        lessons = with_own(lessons, self.material)
+        tuned = tune(self.policy, lessons, self.settings.sft, self.seed, self.progress)
+        live = self.versions.load(self.live.version, device=device)
+        result = Result("rejected", (helped(tuned, lessons, live),))
+        return self.decide_tuned(result) if result.reasons[0].passed else result
+
+    def decide_tuned(self, result: Result) -> Result:
+        """Publish, gate. What it could do is measured from v0, however often it is fine-tuned."""
+        self.progress.stage("regression of v0")
+        v0 = Named("v0", self.versions.load("v0", device=str(self.policy.net.device)))
+        gate_set, score = self._regression(GATE_SEED, v0)
+        figures = {"stage": "sft", "held_out_loss": result.reasons[0].value}
+        id = self.publish(None, figures)
+        return _decided(result, id, self.decide(id, v0, None, gate_set, score))
 
     def clear_leftovers(self) -> None:
         """Remove folders that an interrupted round published and did not live to register."""
@@ -109,14 +153,28 @@ class Round:
             text = f"{train} rankings to learn from and {judge} to judge by; it takes 4 of each."
             value = float(min(train, judge))
             return Reason("rankings", False, value, float(ENOUGH_RANKINGS), text)
-        device = _device(self.settings.device)
-        use_threads(self.settings.cpu_threads if device == "cpu" else 1)
-        self.live: Live = self.store.live()
-        self.base = self.versions.load("v0", device=device)
-        self.start, self.policy = self._start(device)
-        self.progress.stage("reference samples")
-        self.material = self._material()
+        self.start, self.policy = self._start(self.open())
+        self.gather()
         return None
+
+    def open(self) -> str:
+        """The models that the round stands on; the device that they are on."""
+        device = take_device(self.settings)
+        self.live: Live = self.store.live()
+        reference = reference_of(self.store, self.live.version)
+        self.reference = Named(reference, self.versions.load(reference, device=device))
+        return device
+
+    def gather(self, spare: Sequence[LoggedPrompt] = ()) -> None:
+        """Prompts, and the reference's replies to some; the spare ones stand in where nobody has
+        asked what one could be judged on.
+        """
+        self.progress.stage("reference samples")
+        logged = self.store.logged_prompts(1024)
+        if all(prompt.split == "train" for prompt in logged):
+            logged = [*logged, *spare]
+        of = BuiltinMaterial if self.model == "builtin" else LoggedMaterial
+        self.material: Material = of(self.reference.model, logged, self.seed)
 
     def _start(self, device: str) -> tuple[str, Model]:
         """The version to go on from, or the live one where its folder is no longer whole."""
@@ -128,15 +186,9 @@ class Round:
                 raise
         return self.live.version, self.versions.load(self.live.version, device=device)
 
-    def _material(self) -> Material:
-        logged = self.store.logged_prompts(1024)
-        if self.model == "builtin":
-            return BuiltinMaterial(self.base, logged, self.seed)
-        return LoggedMaterial(self.base, logged, self.seed)
-
     def train_judges(self) -> Judges:
         """Both reward models, normalised on the reference's samples."""
-        folder = self.versions.folder("v0")
+        folder = self.versions.folder(self.reference.id)
         return train_judges(
             folder,
             self.rankings,
@@ -144,39 +196,28 @@ class Round:
             self.settings.reward,
             self.seed,
             self.progress,
-            self.base.net.device,
+            self.reference.model.net.device,
         )
 
     def publish_reward(self, judges: Judges) -> str:
         """PPO's reward model as a version folder."""
-        id = self.store.next_id("r")
-        manifest = self.versions.publish(
-            id,
+        calibrated = {"calibration_error": judges.calibration.error}
+        return self.publisher.publish(
+            "r",
             judges.reward.save,
-            kind="reward",
-            parent="v0",
-            round=self.claim.round_id,
+            parent=self.reference.id,
             settings=self.settings.reward.model_dump(mode="json"),
+            figures=judges.held_out.as_dict() | calibrated,
         )
-        self.store.register_version(
-            id,
-            digest=manifest.digest,
-            parent="v0",
-            kind="reward",
-            round_id=self.claim.round_id,
-            figures=judges.held_out.as_dict() | {"calibration_error": judges.calibration.error},
-            claim=self.claim,
-        )
-        return id
 
     def improve_and_decide(self, judges: Judges, result: Result) -> Result:
         """PPO, publish, gate."""
-        self.progress.stage("regression of v0")
-        gate_set, gate_score = self._regression(GATE_SEED)
-        watched, watched_score = self._regression(WATCH_SEED)
+        self.progress.stage(f"regression of {self.reference.id}")
+        gate_set, gate_score = self._regression(GATE_SEED, self.reference)
+        watched, watched_score = self._regression(WATCH_SEED, self.reference)
         ppo = METHODS[self.settings.method](
             self.policy,
-            self.base.net,
+            self.reference.model.net,
             judges.reward,
             self.material.replay,
             self.settings.ppo,
@@ -189,13 +230,8 @@ class Round:
         if not improvement.kept_step:
             return replace(result, outcome="rejected")
         id = self.publish(result.reward_id)
-        decision = self.decide(id, judges, gate_set, gate_score)
-        return replace(
-            result,
-            outcome="promoted" if decision.passed else "rejected",
-            reasons=(*result.reasons, *decision.reasons),
-            version_id=id,
-        )
+        decision = self.decide(id, self.reference, judges, gate_set, gate_score)
+        return _decided(result, id, decision)
 
     def _came_to(self, improvement: Improvement) -> Iterator[Reason]:
         """Which step was kept and, where a guard ended the steps early, why."""
@@ -204,9 +240,9 @@ class Round:
         if improvement.stopped:
             yield improvement.stopped
 
-    def _regression(self, seed: int) -> tuple[Regression, float]:
-        """A regression set and v0's score on it; the gate has other prompts than PPO's own watch,
-        where there are more.
+    def _regression(self, seed: int, base: Named) -> tuple[Regression, float]:
+        """A regression set and the base's score on it; the gate has other prompts than PPO's own
+        watch, where there are more.
         """
         gate = self.settings.gate
         regression: Regression
@@ -218,47 +254,36 @@ class Round:
         else:
             of_gate = seed == GATE_SEED
             prompts = self.material.held_out(64) if of_gate else self.material.draw(64)
-            regression = OwnAnswers.of(self.base, prompts)
-        return regression, self.baseline.score(regression, self.base)
+            regression = OwnAnswers.of(base.model, prompts, base.id)
+        return regression, self.baseline.score(regression, base.model, base.id)
 
-    def publish(self, reward_id: str | None) -> str:
-        """The improved policy as a version folder and a row."""
+    def publish(self, reward_id: str | None, figures: Mapping[str, Any] | None = None) -> str:
+        """The improved policy as a version folder and a row with these figures."""
         self.progress.stage("publish")
-        id, round_id = self.store.next_id("v"), self.claim.round_id
-        reward_digest = self.store.version(reward_id).digest if reward_id else None
-        manifest = self.versions.publish(
-            id,
+        return self.publisher.publish(
+            "v",
             self.policy,
-            kind="full",
             parent=self.start,
-            round=round_id,
-            reward_digest=reward_digest,
             settings=self.settings.model_dump(mode="json"),
-        )
-        self.store.register_version(
-            id,
-            digest=manifest.digest,
-            parent=self.start,
-            kind="full",
-            round_id=round_id,
+            figures=figures,
             reward_id=reward_id,
-            claim=self.claim,
         )
-        return id
 
-    def decide(self, id: str, judges: Judges, regression: Regression, base: float) -> Decision:
-        """The gate's checks, on the published folder."""
+    def decide(
+        self, id: str, base: Named, judges: Judges | None, regression: Regression, score: float
+    ) -> Decision:
+        """The gate's checks, on the published folder; `score` is the base's on the regression."""
         self.progress.stage("gate", 6)
-        device = str(self.base.net.device)
         case = Case(
             versions=self.versions,
             version=id,
-            live=self.versions.load(self.live.version, device=device),
-            base=self.base,
-            judge=judges.judge,
-            judge_scale=judges.judge_scale,
+            live=self.versions.load(self.live.version, device=str(base.model.net.device)),
+            base=base.model,
+            base_id=base.id,
+            judge=judges.judge if judges else None,
+            judge_scale=judges.judge_scale if judges else 1.0,
             regression=regression,
-            base_regression=base,
+            base_regression=score,
             held_out=self.material.held_out(self.settings.gate.win_prompts),
             max_tokens=self.settings.ppo.max_tokens,
             seed=self.seed,
@@ -266,41 +291,7 @@ class Round:
         return decide(case, self.settings.gate, self.progress.step)
 
 
-def _surely_better(judges: Judges) -> Reason:
-    """PPO starts only on a reward model that is surely better than chance."""
-    a, ties = judges.cross_validated, judges.tie_aware
-    text = (
-        f"Orders {a.accuracy:.3f} of the pairs of a ranking as people did, in {a.conversations} "
-        f"unseen conversations with {a.pairs} untied pairs "
-        f"(95 % interval {a.low:.3f} to {a.high:.3f}; preferring the longer {a.longer_wins:.3f}). "
-        f"With ties as outcomes {ties.accuracy:.3f}; always saying tie {ties.always_tied:.3f}."
-    )
-    return Reason("reward_accuracy", a.low > 0.5, a.accuracy, 0.5, text)
-
-
-def _reward_figures(judges: Judges) -> dict[str, Any]:
-    """The held-out figures of PPO's reward model, the cross-validated ones beside, and those with
-    ties as outcomes; then how far probabilities and lengths are to be trusted, and how far people
-    agree (None where no two compared the same answers).
-    """
-    cross = {f"cross_validated_{k}": v for k, v in judges.cross_validated.as_dict().items()}
-    ties = {f"tie_aware_{k}": v for k, v in asdict(judges.tie_aware).items()}
-    return {
-        **judges.held_out.as_dict(),
-        **cross,
-        **ties,
-        "calibration_error": judges.calibration.error,
-        "reliability": judges.calibration.bins,
-        "length_correlation": judges.length_correlation,
-        "agreement": judges.agreement,
-        "tie_aware_agreement": judges.tie_aware_agreement,
-    }
-
-
-def _device(name: str) -> str:
-    """`auto` is CUDA where there is one, else the CPU."""
-    import torch
-
-    if name != "auto":
-        return name
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
+def _decided(result: Result, id: str, decision: Decision) -> Result:
+    outcome = "promoted" if decision.passed else "rejected"
+    reasons = (*result.reasons, *decision.reasons)
+    return replace(result, outcome=outcome, reasons=reasons, version_id=id)

@@ -170,8 +170,10 @@ class LearnerSettings(BaseModel):
     """New rankings that start a round at once."""
     least_rankings: int = Field(default=8, ge=1)
     """New rankings that start a round once the oldest has waited `longest_wait_s`."""
+    demonstrations_per_round: int = Field(default=16, ge=1)
+    """New demonstrations, half to judge by, that start fine-tuning; half as many once one waited."""
     longest_wait_s: float = Field(default=600.0, gt=0)
-    """How long a few rankings wait for company, in seconds."""
+    """How long a few rankings or demonstrations wait for company, in seconds."""
     tick_s: float = Field(default=1.0, gt=0)
     """How often the learner looks for work, in seconds."""
     lease_s: float = Field(default=30.0, gt=1)
@@ -182,6 +184,7 @@ class LearnerSettings(BaseModel):
     """`auto`, `cpu`, or a CUDA device such as `cuda:0`."""
     seed: int = 0
     """Of rollouts and shuffles; a round adds its own number."""
+    sft: SFTSettings = SFTSettings()
     reward: RewardSettings = RewardSettings()
     ppo: PPOSettings = PPOSettings()
     gate: GateSettings = GateSettings()

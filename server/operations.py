@@ -81,6 +81,7 @@ def shown_learner(serving: Serving, info: LearnerInfo) -> dict[str, Any]:
             "oldest_s": waiting.oldest_age_s,
             "needed": serving.settings.learner.rankings_per_round,
             "demonstrations": serving.store.waiting_demonstrations().count,
+            "demonstrations_needed": serving.settings.learner.demonstrations_per_round,
         },
         "next_run_at": info.next_run_at,
         "last_error": info.last_error,

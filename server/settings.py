@@ -110,6 +110,8 @@ class LearnerPart(Protocol):
 
     @property
     def rankings_per_round(self) -> int: ...
+    @property
+    def demonstrations_per_round(self) -> int: ...
 
 
 class Settings(Protocol):

@@ -101,9 +101,10 @@ class DemonstrationRequest(Wire):
 
 
 class RoundRequest(Wire):
-    """The body of POST /v1/rounds. Without stages the round runs those that are due."""
+    """The body of POST /v1/rounds. Without stages the round runs those that are due; one that
+    fine-tunes does that alone."""
 
-    stages: list[Literal["reward", "ppo"]] | None = Field(None, min_length=1)
+    stages: list[Literal["sft", "reward", "ppo"]] | None = Field(None, min_length=1)
     user: Name | None = None
 
 

@@ -29,6 +29,30 @@ def test_seven_rankings_wait_for_company(tmp_path: Path) -> None:
     assert product.store.rounds() == []
 
 
+@pytest.mark.parametrize(("count", "wait"), [(4, 600.0), (2, 0.1)])
+def test_demonstrations_start_a_round(tmp_path: Path, count: int, wait: float) -> None:
+    """As many as are set at once; half as many once the oldest has waited. It fine-tunes, and so
+    they wait no more, whatever comes of it.
+    """
+    product = Product(tmp_path, demonstrations_per_round=4, longest_wait_s=wait)
+    product.show(count)
+    time.sleep(0.15)
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.trigger == ("demonstrations" if count == 4 else "waited")
+    assert (round_.state, round_.demonstrations, round_.rankings) == ("done", count, 0)
+    assert product.store.waiting_demonstrations().count == 0
+
+
+def test_one_demonstration_waits_for_company(tmp_path: Path) -> None:
+    """Below half of what is set no wait is long enough."""
+    product = Product(tmp_path, demonstrations_per_round=4, longest_wait_s=0.1)
+    product.show(1)
+    time.sleep(0.15)
+    product.keeper.look()
+    assert product.store.rounds() == []
+
+
 def test_a_learner_that_cannot_train_this_model_says_so_and_takes_nothing(tmp_path: Path) -> None:
     """The round stays queued, and the record says what is missing."""
     product = Product(tmp_path)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from feedback.records import Reason
 from feedback.store import Store
-from learner.lineage import start_of
+from learner.lineage import reference_of, start_of
 
 
 @pytest.fixture(autouse=True)
@@ -14,14 +17,27 @@ def _base(store: Store) -> None:
     store.install_base("v0", digest="0" * 64)
 
 
-def decided(store: Store, parent: str, rate: float, *, regression: bool = True) -> str:
+def decided(
+    store: Store,
+    parent: str,
+    rate: float,
+    *,
+    regression: bool = True,
+    figures: Mapping[str, Any] | None = None,
+) -> str:
     """A round that made a version of this expected win rate; the gate is sure above .55."""
     store.request_round(actor="test", trigger="operator")
     claim = store.claim_round("learner", 60.0)
     assert claim is not None
     id = store.next_id("v")
     store.register_version(
-        id, digest=id * 8, parent=parent, kind="full", round_id=claim.round_id, claim=claim
+        id,
+        digest=id * 8,
+        parent=parent,
+        kind="full",
+        round_id=claim.round_id,
+        figures=figures,
+        claim=claim,
     )
     reasons = (
         Reason("regression", regression, 0.8, 0.7, "right answers"),
@@ -83,3 +99,44 @@ def test_a_promotion_begins_anew(store: Store) -> None:
     assert start_of(store, live) == live
     store.rollback(actor="test", reason="worse than it looked")
     assert start_of(store, "v0") == led
+
+
+TUNED = {"stage": "sft"}
+
+
+def test_the_starting_model_is_the_reference(store: Store) -> None:
+    """However many rankings have been learned from since."""
+    assert reference_of(store, "v0") == "v0"
+    assert reference_of(store, decided(store, "v0", 0.6)) == "v0"
+
+
+def test_a_fine_tuned_version_is_the_reference_from_its_promotion_on(store: Store) -> None:
+    """Of what serves, and of all that is made from it; the later one of two."""
+    first = decided(store, "v0", 0.6, figures=TUNED)
+    assert reference_of(store, first) == first
+    assert reference_of(store, decided(store, first, 0.6)) == first
+    second = decided(store, first, 0.6, figures=TUNED)
+    assert reference_of(store, second) == second
+
+
+def test_one_that_was_not_promoted_is_none(store: Store) -> None:
+    """The gate rejected it: v0 stays live, and what rounds are held near."""
+    decided(store, "v0", 0.6, regression=False, figures=TUNED)
+    assert reference_of(store, store.live().version) == "v0"
+
+
+def test_one_that_was_rolled_back_is_none(store: Store) -> None:
+    """Nor is it for a version that was made from it, and that people make live again."""
+    tuned = decided(store, "v0", 0.6, figures=TUNED)
+    later = decided(store, tuned, 0.6)
+    store.reject(tuned, actor="ada", reason="it talks like a parrot")
+    assert store.live().version == later
+    assert reference_of(store, later) == "v0"
+
+
+def test_the_reference_is_what_the_live_version_was_made_from(store: Store) -> None:
+    """People go back to a version that was not made from what was fine-tuned since."""
+    before = decided(store, "v0", 0.6)
+    decided(store, "v0", 0.6, figures=TUNED)
+    store.promote(before, actor="ada", reason="people liked it better")
+    assert reference_of(store, store.live().version) == "v0"

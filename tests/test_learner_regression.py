@@ -28,11 +28,18 @@ class Counted:
 def test_an_equal_set_is_scored_once() -> None:
     """v0 does not change; another set has a score of its own."""
     baseline, calls, base = Baseline(), list[str](), cast("Model", None)
-    assert baseline.score(Counted("gate", calls), base) == 1.0
-    assert baseline.score(Counted("watch", calls), base) == 2.0
+    assert baseline.score(Counted("gate", calls), base, "v0") == 1.0
+    assert baseline.score(Counted("watch", calls), base, "v0") == 2.0
     calls_before = list(calls)
-    assert baseline.score(Counted("gate", calls), base) == 1.0
+    assert baseline.score(Counted("gate", calls), base, "v0") == 1.0
     assert calls == calls_before
+
+
+def test_another_version_has_a_score_of_its_own() -> None:
+    """The same set is scored again where what rounds are held near was fine-tuned."""
+    baseline, calls, base = Baseline(), list[str](), cast("Model", None)
+    assert baseline.score(Counted("gate", calls), base, "v0") == 1.0
+    assert baseline.score(Counted("gate", calls), base, "v3") == 2.0
 
 
 @pytest.mark.parametrize("line", ["{}", "no json", '{"messages": [{"role": "user"}]}'])

@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from feedback.records import CandidateRecord, GenerationRecord, Reason
+from feedback.records import CandidateRecord, GenerationRecord, Reason, RoundInfo
 from feedback.settings import DatabaseSettings
 from feedback.store import Store
 from learner import guards
@@ -62,6 +62,23 @@ class Product:
             self.store.add_ranking(
                 person="ada", candidates=ids, completion_id=None, ranks=list(ranks)
             )
+
+    def show(self, count: int, seed: int = 0, answer: str = "The opposite of hot is cold.") -> None:
+        """So many people show how to answer: always alike."""
+        rng = random.Random(f"{seed} shown")
+        for i in range(count):
+            text = " ".join(rng.choices(WORDS, k=6))
+            self.store.add_demonstration(
+                person="ada",
+                messages=(("user", text), ("assistant", answer)),
+                conversation_id=f"shown{seed}-{i}",
+            )
+
+    def round(self, *stages: str) -> RoundInfo:
+        """A round that an operator asks for."""
+        self.store.request_round(trigger="operator", stages=stages or None, actor="ada")
+        self.keeper.look()
+        return self.store.rounds()[0]
 
     def lead(self) -> None:
         """A round that ends with v1, which led over v0 without the gate being sure."""

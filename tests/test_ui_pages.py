@@ -114,6 +114,13 @@ class TestLearner:
         dead = Learner(state="dead", heartbeat_age_s=300.0)
         assert "not been heard of for 5 min" in text(rounds.state(dead))
 
+    def test_demonstrations_wait_beside_rankings(self) -> None:
+        """Where somebody showed anything, the tab says how many start the round that learns it."""
+        waiting = {"rankings": 9, "needed": 32, "demonstrations": 3, "demonstrations_needed": 16}
+        learner = Learner.model_validate({"state": "idle", "waiting": waiting})
+        expected = "9 of 32 rankings and 3 of 16 demonstrations wait for the next round."
+        assert expected in text(rounds.state(learner))
+
 
 class TestVersions:
     def test_a_version_shows_where_it_came_from(self) -> None:

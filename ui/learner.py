@@ -152,8 +152,9 @@ class LearnerTab:
 
 
 def _worth_drawing(rounds: Sequence[Round]) -> Round | None:
-    """The newest round that went on to PPO, or may still."""
-    return next((one for one in rounds if one.outcome != "needs_feedback"), None)
+    """The newest round that went on to PPO, or may still: one that fine-tunes does not."""
+    going = (one for one in rounds if one.outcome != "needs_feedback" and not one.demonstrations)
+    return next(going, None)
 
 
 def _paused(view: View) -> bool:

@@ -51,7 +51,9 @@ def _bar(learner: Learner) -> Node:
 
 def _waits(learner: Learner) -> str:
     waiting = learner.waiting
-    parts = [f"{waiting.rankings} of {waiting.needed} rankings wait for the next round"]
+    shown = f" and {waiting.demonstrations} of {waiting.demonstrations_needed} demonstrations"
+    also = shown if waiting.demonstrations else ""
+    parts = [f"{waiting.rankings} of {waiting.needed} rankings{also} wait for the next round"]
     if waiting.oldest_s is not None and waiting.rankings:
         parts.append(f"the oldest for {duration(waiting.oldest_s)}")
     if learner.next_run_at is not None:
@@ -120,6 +122,7 @@ def _round(one: Round) -> Node:
 
 def _facts(one: Round) -> str:
     facts = [count(one.rankings, "ranking")] if one.rankings else []
+    facts += [count(one.demonstrations, "demonstration")] if one.demonstrations else []
     if one.claimed_at is not None and one.decided_at is not None:
         facts.append(duration(one.decided_at - one.claimed_at))
     facts.append(moment(one.created_at))

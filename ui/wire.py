@@ -35,11 +35,13 @@ class Word(Wire):
 
 
 class Waiting(Wire):
-    """Rankings that no round has learned from yet."""
+    """Rankings and demonstrations that no round has learned from yet, and how many start one."""
 
     rankings: int = 0
     oldest_s: float | None = None
     needed: int = 32
+    demonstrations: int = 0
+    demonstrations_needed: int = 16
 
 
 class Learner(Wire):
@@ -92,6 +94,7 @@ class Round(Wire):
     steps: int | None = None
     eta_s: float | None = None
     rankings: int | None = None
+    demonstrations: int | None = None
     version: str | None = None
     reward_model: str | None = None
     reasons: list[Reason] = []

@@ -1,0 +1,47 @@
+"""Which round is due and what it does, from how much waits and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from feedback.records import Waiting
+from feedback.store import Store
+from learner.settings import LearnerSettings
+
+STAGES = ("sft", "reward", "ppo")
+"""All that a round can do. One that fine-tunes does nothing else: it publishes one version, and
+rankings are better learned from by one that goes on from what was fine-tuned."""
+
+
+def trigger_of(store: Store, settings: LearnerSettings) -> str | None:
+    """Why a round should run now, if it should."""
+    shown, ranked = store.waiting_demonstrations(), store.waiting()
+    if shown.count >= settings.demonstrations_per_round:
+        return "demonstrations"
+    if ranked.count >= settings.rankings_per_round:
+        return "rankings"
+    if _waited(shown, _few(settings), settings):
+        return "waited"
+    return "waited" if _waited(ranked, settings.least_rankings, settings) else None
+
+
+def stages_of(
+    asked: Sequence[str] | None, store: Store, settings: LearnerSettings
+) -> Sequence[str]:
+    """What a round does that is asked for these stages, or for those that are due (None): to
+    fine-tune where enough demonstrations wait, else to learn from rankings.
+    """
+    if asked is not None:
+        return asked
+    shown = store.waiting_demonstrations()
+    enough = shown.count >= settings.demonstrations_per_round
+    return STAGES[:1] if enough or _waited(shown, _few(settings), settings) else STAGES[1:]
+
+
+def _few(settings: LearnerSettings) -> int:
+    """Half of the demonstrations that start a round at once."""
+    return -(-settings.demonstrations_per_round // 2)
+
+
+def _waited(waiting: Waiting, least: int, settings: LearnerSettings) -> bool:
+    return waiting.count >= least and (waiting.oldest_age_s or 0.0) >= settings.longest_wait_s
