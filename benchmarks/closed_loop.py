@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -31,10 +31,11 @@ from typing import Annotated, Any
 import httpx
 import typer
 
+from benchmarks.best_of import BestOf
 from benchmarks.bystander import Bystander
 from benchmarks.judge import Effort, Judge, Look, in_parallel
 from benchmarks.judgement import WinRate
-from benchmarks.people import People, load_preference
+from benchmarks.people import RANDOM_SHARE, People, load_preference
 from benchmarks.product import Messages, Product, running
 from benchmarks.report import draw, side_by_side
 from benchmarks.rescoring import Rescorer
@@ -66,6 +67,7 @@ class Loop:
     product: Product
     people: People
     judge: Judge
+    best_of: BestOf
     batch: int
     rounds: list[Mapping[str, Any]] = field(default_factory=list)
     points: list[dict[str, Any]] = field(default_factory=list)
@@ -131,6 +133,8 @@ class Loop:
             "ci_high": high,
             "guard": look.guard,
             "kl": look.kl,
+            "learner_seconds": self.learner_seconds,
+            "best_of": self._best_of(last.get("reward_model")),
         }
         self.points.append(point)
         elapsed = time.monotonic() - self.began
@@ -143,6 +147,10 @@ class Loop:
         )
         for reason in last.get("reasons", ()):
             typer.echo(f"           {'ok' if reason['passed'] else 'NO'}  {reason['text']}")
+
+    def _best_of(self, reward: str | None) -> float | None:
+        """How often the best of v0's answers by the round's reward model wins; None without one."""
+        return None if reward is None else self.best_of.win(reward).rate
 
     @property
     def learner_seconds(self) -> float:
@@ -185,6 +193,7 @@ def result_of(loop: Loop, ceiling: WinRate, bystander: Bystander, gap: float) ->
         "bystander_requests": bystander.asked,
         "bystander_versions": sorted(bystander.versions),
         "largest_logprob_gap": max(gap, look.worst_gap),
+        "best_of_4": loop.points[-1]["best_of"],
         "live": look.version,
         "seed": loop.people.seed,
         "seconds": time.monotonic() - loop.began,
@@ -196,7 +205,8 @@ def bench(
 ) -> dict[str, Any]:
     """The whole run on a product that has started; writes the plot and the record into `out`."""
     judge = Judge(product.api, people.score, effort, Rescorer(product.data), people.seed)
-    loop = Loop(product, people, judge, batch)
+    best_of = BestOf(judge, product.data, effort.untied)
+    loop = Loop(product, people, judge, best_of, batch)
     bystander = Bystander(product.url, judge.prompts)
     with bystander.asking():
         loop.run()
@@ -218,6 +228,14 @@ def bench(
     return result
 
 
+def settings_of(given: Sequence[str]) -> dict[str, str]:
+    """By name. Raises ValueError where one is no NAME=VALUE."""
+    for each in given:
+        if "=" not in each.strip("="):
+            raise ValueError(f"--set {each}: give NAME=VALUE, such as learner.method=rloo")
+    return dict(each.split("=", 1) for each in given)
+
+
 def main(
     preference: Annotated[str, typer.Option(help="FILE.py:function, the hidden score.")],
     rankings: Annotated[int, typer.Option(help="How many four-way rankings.", min=1)] = 200,
@@ -227,19 +245,26 @@ def main(
     out: Annotated[Path | None, typer.Option(help="For plot and record. [the data folder]")] = None,
     watch: Annotated[bool, typer.Option(help="Open the UI, and keep it until Ctrl-C.")] = False,
     quick: Annotated[bool, typer.Option(help="Small figures that mean nothing.")] = False,
+    careless: Annotated[
+        float, typer.Option(help="Share of random rankings.", min=0, max=1)
+    ] = RANDOM_SHARE,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE of the product's, repeatable.")
+    ] = None,
 ) -> None:
     """Measures whether the live version wins over v0, and what that cost."""
     try:
-        score = load_preference(preference)
+        score, chosen = load_preference(preference), settings_of(setting or ())
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     data = (data or Path(tempfile.mkdtemp(prefix="rankloop-bench-"))).absolute()
     out = out or data
     out.mkdir(parents=True, exist_ok=True)
-    people = People(score, rankings, seed)
+    people = People(score, rankings, seed, random_share=careless)
     effort, batch, settings = (
         (QUICK_EFFORT, QUICK_BATCH, QUICK_SETTINGS) if quick else (Effort(), BATCH, {})
     )
+    settings = settings | chosen
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the product is stopped on the way
     typer.echo(f"{preference}, {rankings} rankings, {len(people.careless)} random by seed {seed}")
     with running(data, model, settings) as product:

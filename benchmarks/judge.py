@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -68,7 +68,7 @@ class Judge:
     def look(self, version: str) -> Look:
         """Win rate, guard and KL of a version against v0."""
         replies, win = self._win_rate(version)
-        details = self._details([reply.candidate for reply in replies])
+        details = self.details([reply.candidate for reply in replies])
         base = [self.rescorer.logps("v0", d["prompt_ids"], d["tokens"]) for d in details]
         kl = mean_kl([d["raw_logprobs"] for d in details], base)
         gap = max(map(self._gap, details))
@@ -90,7 +90,7 @@ class Judge:
         while True:
             first = len(outcomes)
             numbers = range(first, min(first + BLOCK, len(self.prompts)))
-            self._ask_base(numbers.stop)
+            self.ask_base(numbers.stop)
             mine = {number: self._score(number, self._base[number]) for number in numbers}
             best = self._best(mine)
             outcomes += [(best[number], mine[number]) for number in numbers]
@@ -106,7 +106,7 @@ class Judge:
             n = min(SAMPLES_AT_ONCE, self.effort.best_of - start)
             undecided = [i for i in mine if best[i] < mine[i] or best[i] == mine[i] < top]
             seed = CEILING_SEED + start
-            fresh = in_parallel(partial(self._samples, n, seed), undecided)
+            fresh = in_parallel(partial(self.samples, n, seed), undecided)
             for number, replies in zip(undecided, fresh, strict=True):
                 scores = [self._score(number, reply) for reply in replies]
                 best[number] = max(best[number], *scores)
@@ -124,11 +124,12 @@ class Judge:
 
     def worst_gap(self, candidates: Sequence[str]) -> float:
         """Re-scores answers with the weights of the version that each names."""
-        details = self._details(candidates)
+        details = self.details(candidates)
         by_version = sorted(details, key=lambda detail: str(detail["version"]))
         return max(map(self._gap, by_version), default=0.0)
 
-    def _details(self, candidates: Sequence[str]) -> list[dict[str, Any]]:
+    def details(self, candidates: Sequence[str]) -> list[dict[str, Any]]:
+        """The record of each: token ids and log-probabilities among the rest."""
         return in_parallel(lambda id: self.api.get(f"/v1/candidates/{id}"), candidates)
 
     def _gap(self, detail: dict[str, Any]) -> float:
@@ -142,7 +143,7 @@ class Judge:
             first = len(replies)
             block = self.prompts[first : first + BLOCK]
             replies += self._ask(version, block, seed=VERSION_SEED, first=first)
-            self._ask_base(len(replies))
+            self.ask_base(len(replies))
             win = WinRate.of(
                 (self._score(number, reply), self._score(number, self._base[number]))
                 for number, reply in enumerate(replies)
@@ -150,14 +151,23 @@ class Judge:
             if win.untied >= self.effort.untied or len(replies) >= len(self.prompts):
                 return replies, win
 
+    def against_base(self, chosen: Mapping[int, Reply]) -> WinRate:
+        """These answers, by their prompts' numbers, against v0's one answer to each."""
+        self.ask_base(max(chosen) + 1)
+        return WinRate.of(
+            (self._score(number, reply), self._score(number, self._base[number]))
+            for number, reply in chosen.items()
+        )
+
     def _score(self, number: int, reply: Reply) -> float:
         return self.score(self.prompts[number], reply.text)
 
-    def _samples(self, n: int, seed: int, number: int) -> list[Reply]:
+    def samples(self, n: int, seed: int, number: int) -> list[Reply]:
+        """So many answers of v0 to the prompt of that number."""
         messages = self.prompts[number]
         return self.api.replies(messages, model="rankloop@v0", n=n, seed=_seed(seed, number))
 
-    def _ask_base(self, prompts: int) -> None:
+    def ask_base(self, prompts: int) -> None:
         """v0's one answer to each of the first so many prompts, asked once in a run."""
         first = len(self._base)
         self._base += self._ask("v0", self.prompts[first:prompts], seed=BASE_SEED, first=first)

@@ -16,17 +16,20 @@ RANDOM_SHARE = 0.1
 
 @dataclass(frozen=True)
 class People:
-    """Twenty people who share a taste; exactly a tenth of their rankings are random."""
+    """Twenty people who share a taste; exactly that share of their rankings, a tenth unless told
+    otherwise, is random.
+    """
 
     score: Score
     rankings: int
     seed: int
     count: int = 20
+    random_share: float = RANDOM_SHARE
 
     @property
     def careless(self) -> frozenset[int]:
         """Which of the rankings, by number from 0, are random."""
-        share = round(RANDOM_SHARE * self.rankings)
+        share = round(self.random_share * self.rankings)
         return frozenset(random.Random(self.seed).sample(range(self.rankings), share))
 
     def name(self, number: int) -> str:

@@ -12,7 +12,14 @@ def test_the_bench_ends_with_its_figures(tmp_path: Path) -> None:
     """Eighteen rankings are two rounds; two are random; nobody's request fails on the way."""
     command = [sys.executable, "-m", "benchmarks.closed_loop", "--quick"]
     command += ["--preference", "benchmarks/preferences.py:asks_back", "--rankings", "18"]
-    command += ["--data", str(tmp_path / "data"), "--out", str(tmp_path)]
+    command += [
+        "--set",
+        "learner.method=rloo",
+        "--data",
+        str(tmp_path / "data"),
+        "--out",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
@@ -25,6 +32,8 @@ def test_the_bench_ends_with_its_figures(tmp_path: Path) -> None:
     assert 0 <= result["guard_after"] <= 1
     assert result["largest_logprob_gap"] < 1e-4
     assert result["learner_seconds"] > 0
+    assert record["points"][-1]["learner_seconds"] == result["learner_seconds"]
+    assert 0 <= result["best_of_4"] <= 1
     assert {"ties", "guard_before", "kl", "reward_accuracy"} <= result.keys()
     assert [point["rankings"] for point in record["points"]] == [0, 16, 18]
     assert len(record["examples"]) == 10

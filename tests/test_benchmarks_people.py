@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.closed_loop import settings_of
 from benchmarks.people import People, load_preference, ranks_of
 from benchmarks.preferences import asks_back, in_one_piece, takes_up_words, writes_as_asked
 
@@ -42,6 +43,21 @@ def test_careless_people_repeat_themselves() -> None:
     ranks = people.ranks(number, [], ["same"] * 4)
     assert sorted(ranks) == [1, 2, 3, 4]
     assert ranks == people.ranks(number, [], ["same"] * 4)
+
+
+def test_the_share_of_random_rankings_is_a_choice() -> None:
+    """A quarter of 200 is 50."""
+    assert len(People(shorter, 200, seed=1, random_share=0.25).careless) == 50
+
+
+def test_a_setting_without_a_value_is_refused() -> None:
+    """What comes after the first equals sign is the value."""
+    assert settings_of(["learner.method=rloo", "data=a=b"]) == {
+        "learner.method": "rloo",
+        "data": "a=b",
+    }
+    with pytest.raises(ValueError, match="--set learner.method: give NAME=VALUE"):
+        settings_of(["learner.method"])
 
 
 def test_asking_back_is_the_end_of_the_reply() -> None:
