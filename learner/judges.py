@@ -8,19 +8,23 @@ an accuracy cross-validated by conversation over all rankings, for the price of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from feedback.preferences import RankedPrompt, agreement
+from feedback.records import Reason
 from learner.accuracy import Accuracy, judged_pairs, length_correlation, measure
 from learner.batching import Group
 from learner.calibration import Calibration, calibration, cross_fitted, log_odds_scale
 from learner.parallel import at_once
 from learner.progress import Progress
 from learner.reward import RankedGroup, Report, RewardModel, train
+from learner.saved import Saved
 from learner.settings import RewardSettings
+from learner.state import State
 from learner.ties import TieAccuracy, compared, tie_width, with_ties
 
 OVERALL = "overall"
@@ -28,6 +32,35 @@ OVERALL = "overall"
 
 Exam = list[tuple[RankedGroup, Sequence[float]]]
 """Rankings that a model has not seen, with its scores of their answers."""
+
+
+SAVED = "judges"
+"""The name of both models' state in the folder of a running round."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both models, before anything is known of them."""
+
+    reward: RewardModel
+    judge: RewardModel
+
+    def normalise(self, reference: Sequence[Group], pessimism: float) -> None:
+        """On samples of the reference. The judge stays neutral: it would hold against a version
+        that it says what is new.
+        """
+        self.reward.pessimism = pessimism
+        for model in (self.reward, self.judge):
+            model.normalise_on(reference)
+
+    def state(self) -> State:
+        """Both models'."""
+        return State.of(reward=self.reward.state(), judge=self.judge.state())
+
+    def restore(self, state: State) -> None:
+        """Be as the pair of the same start was that gave this state."""
+        self.reward.restore(state.part("reward"))
+        self.judge.restore(state.part("judge"))
 
 
 @dataclass(frozen=True)
@@ -52,6 +85,38 @@ class Judges:
     agreement: float | None
     tie_aware_agreement: float | None
 
+    @property
+    def surely_better(self) -> Reason:
+        """Whether they are surely better than chance: PPO starts only then."""
+        a, ties = self.cross_validated, self.tie_aware
+        text = (
+            f"Orders {a.accuracy:.3f} of the pairs of a ranking as people did, in "
+            f"{a.conversations} unseen conversations with {a.pairs} untied pairs "
+            f"(95 % interval {a.low:.3f} to {a.high:.3f}; preferring the longer "
+            f"{a.longer_wins:.3f}). With ties as outcomes {ties.accuracy:.3f}; always saying tie "
+            f"{ties.always_tied:.3f}."
+        )
+        return Reason("reward_accuracy", a.low > 0.5, a.accuracy, 0.5, text)
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The held-out figures of PPO's reward model, the cross-validated ones beside, and those
+        with ties as outcomes; then how far probabilities and lengths are to be trusted, and how far
+        people agree (None where no two compared the same answers).
+        """
+        cross = {f"cross_validated_{k}": v for k, v in self.cross_validated.as_dict().items()}
+        ties = {f"tie_aware_{k}": v for k, v in asdict(self.tie_aware).items()}
+        return {
+            **self.held_out.as_dict(),
+            **cross,
+            **ties,
+            "calibration_error": self.calibration.error,
+            "reliability": self.calibration.bins,
+            "length_correlation": self.length_correlation,
+            "agreement": self.agreement,
+            "tie_aware_agreement": self.tie_aware_agreement,
+        }
+
 
 def ranked_group(ranked: RankedPrompt) -> RankedGroup:
     """A stored ranking as tokens; unranked answers are left out."""
@@ -65,6 +130,7 @@ def ranked_group(ranked: RankedPrompt) -> RankedGroup:
         tuple(answer.text for answer in answers),
         ranked.none_acceptable,
         None if overall is None else tuple(overall[place] for place in placed),
+        weight=ranked.weight,
     )
 
 
@@ -76,38 +142,48 @@ def train_judges(
     seed: int,
     progress: Progress,
     device: torch.device | str = "cpu",
+    saved: Saved | None = None,
 ) -> Judges:
     """Train both on `device` from the policy in `folder`; `reference` are samples to normalise on.
-    The progress shown is the first's, which has more to learn from.
+    The progress shown is the first's, which has more to learn from. What `saved` holds is not
+    trained again.
     """
     train_side, judge_side = (
         [ranked_group(r) for r in rankings if r.split == split] for split in ("train", "judge")
     )
     progress.stage("reward")
-
     # transformers loads one model at a time: threads would share what it patches meanwhile.
-    reward, judge = (RewardModel.start(folder, seed + n, settings.heads).to(device) for n in (0, 1))
+    pair = Pair(*(RewardModel.start(folder, seed + n, settings.heads).to(device) for n in (0, 1)))
+    before = saved.read(SAVED) if saved else None
+    if before is not None:
+        pair.restore(before)
+    else:
+        _fit(pair, (train_side, judge_side), settings, seed, progress)
+        pair.normalise(reference, settings.pessimism)
+        if saved:
+            saved.write(SAVED, pair.state())
+    exams = _examine(pair.reward, judge_side), _examine(pair.judge, train_side)
+    return _judges(pair, exams, rankings)
+
+
+def _fit(
+    pair: Pair,
+    sides: tuple[Sequence[RankedGroup], Sequence[RankedGroup]],
+    settings: RewardSettings,
+    seed: int,
+    progress: Progress,
+) -> None:
+    """Train each on its side of the split, both at once."""
 
     def fit(part: tuple[RewardModel, Sequence[RankedGroup], int, Report]) -> None:
         model, side, part_seed, report = part
         train(model, side, settings, part_seed, report)
 
-    own = (reward, train_side, seed, progress.reporter(every=4))
-    at_once(fit, [own, (judge, judge_side, seed + 1, _silent)])
-    # The judge stays neutral: it would hold against a version that it says what is new.
-    reward.pessimism = settings.pessimism
-    for model in (reward, judge):
-        model.normalise_on(reference)
-    exams = _examine(reward, judge_side), _examine(judge, train_side)
-    return _judges(reward, judge, exams, rankings)
+    own = (pair.reward, sides[0], seed, progress.reporter(every=4))
+    at_once(fit, [own, (pair.judge, sides[1], seed + 1, _silent)])
 
 
-def _judges(
-    reward: RewardModel,
-    judge: RewardModel,
-    exams: tuple[Exam, Exam],
-    rankings: Sequence[RankedPrompt],
-) -> Judges:
+def _judges(pair: Pair, exams: tuple[Exam, Exam], rankings: Sequence[RankedPrompt]) -> Judges:
     """Both models with what their exams, and the rankings themselves, say of them."""
     seen_by_reward, seen_by_judge = (
         [pair for ranking, scores in exam for pair in judged_pairs(ranking, scores)]
@@ -116,8 +192,8 @@ def _judges(
     sides = [[pair for r, scores in exam for pair in compared(r, scores)] for exam in exams]
     widths = [tie_width(side) for side in reversed(sides)]
     return Judges(
-        reward,
-        judge,
+        pair.reward,
+        pair.judge,
         log_odds_scale(seen_by_judge),
         measure(seen_by_reward),
         measure(seen_by_reward + seen_by_judge),

@@ -1,28 +1,35 @@
 """One learning round: rankings to a reward model, that to a better policy, that to a version.
 
 Every write goes through the round's claim, so a learner that lost its lease can change nothing. A
-round that is interrupted is claimed again and starts over: what it had published without a decision
-is not a version anybody serves.
+round that is interrupted is claimed again and goes on from what it had saved, to the same end. What
+it had published without a decision is not a version anybody serves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from feedback.records import Claim, Live, Reason
+from feedback.preferences import RankedPrompt
+from feedback.records import Claim, Live, LoggedPrompt, Reason
 from feedback.store import Store
+from learner.fingerprint import fingerprint
 from learner.gate import Case, Decision, decide
 from learner.improve import Improvement, improve
 from learner.judges import Judges, train_judges
 from learner.lineage import start_of
 from learner.material import BuiltinMaterial, LoggedMaterial, Material
 from learner.parallel import use_threads
+from learner.plan import plan_of
 from learner.ppo import PPO
 from learner.progress import Progress
+from learner.publishing import Publisher
 from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
 from learner.rloo import RLOO
+from learner.saved import Saved
+from learner.saves import Saves
 from learner.settings import LearnerSettings
 from policy.model import Model
 from policy.versions import CorruptVersion, UnknownVersion, Versions
@@ -38,6 +45,9 @@ GATE_SEED, WATCH_SEED = 7, 8
 
 METHODS: dict[str, type[PPO] | type[RLOO]] = {"ppo": PPO, "rloo": RLOO}
 """By the setting `learner.method`."""
+
+LOGGED_PROMPTS = 1024
+"""Of the last that people asked, to draw rollouts from."""
 
 ENOUGH_RANKINGS = 4
 """On each side of the split, below which there is nothing to train or to examine."""
@@ -65,15 +75,18 @@ class Round:
         settings: LearnerSettings,
         claim: Claim,
         baseline: Baseline,
+        folder: Path,
     ) -> None:
+        """`folder` is where running rounds save their state."""
         self.store = store
         self.versions = versions
         self.model = model
-        self.settings = settings
         self.claim = claim
         self.baseline = baseline
+        self.folder = folder
         self.progress = Progress(store, claim)
-        self.seed = settings.seed + 1000 * claim.round_id
+        self.plan = plan_of(store, versions, settings, claim.round_id)
+        self.settings, self.seed = self.plan.settings, self.plan.seed
 
     def run(self) -> Result:
         """Read, train the judges, improve, publish, decide. Raises Cancelled, LeaseLost."""
@@ -83,8 +96,8 @@ class Round:
         if lacking:
             return Result("needs_feedback", (lacking,))
         judges = self.train_judges()
-        sure = _surely_better(judges)
-        result = Result("needs_feedback", (sure,), reward=_reward_figures(judges))
+        sure = judges.surely_better
+        result = Result("needs_feedback", (sure,), reward=judges.figures)
         if not sure.passed:
             return result
         result = replace(result, reward_id=self.publish_reward(judges))
@@ -101,8 +114,7 @@ class Round:
     def read(self) -> Reason | None:
         """Everything the round works on; a reason if the rankings do not suffice."""
         self.progress.stage("reading")
-        self.rankings = self.store.training_rankings()
-        self.store.use_rankings(self.claim, [r.ranking_id for r in self.rankings])
+        self.rankings = self._rankings()
         train = sum(r.split == "train" for r in self.rankings)
         judge = len(self.rankings) - train
         if min(train, judge) < ENOUGH_RANKINGS:
@@ -114,12 +126,42 @@ class Round:
         self.live: Live = self.store.live()
         self.base = self.versions.load("v0", device=device)
         self.start, self.policy = self._start(device)
+        logged = self.store.use_prompts(self.claim, LOGGED_PROMPTS)
+        self.saved = self._saved(logged)
+        self.publisher = Publisher(self.store, self.versions, self.claim, self.saved)
+        if self.settings.tensorboard is not None:
+            self.progress.show_in(self.settings.tensorboard / f"round-{self.claim.round_id}")
         self.progress.stage("reference samples")
-        self.material = self._material()
+        self.material = self._material(logged)
         return None
 
+    def _saved(self, logged: Sequence[LoggedPrompt]) -> Saved:
+        """What an interrupted attempt at this very round had come to, if there was one. Figures of
+        an attempt at anything else are no longer the round's.
+        """
+        start = self.versions.read(self.start)
+        belongs = fingerprint(self.settings, self.seed, start, self.rankings, logged)
+        saved = Saved(self.folder / str(self.claim.round_id), belongs)
+        if not saved.found:
+            self.store.forget_metrics(self.claim)
+        return saved
+
+    def _rankings(self) -> list[RankedPrompt]:
+        """Those that an earlier attempt, or whoever asked for a repeat, wrote down; else all that
+        there are, written down.
+        """
+        rankings = self.store.used_rankings(self.claim.round_id)
+        if not rankings:
+            rankings = self.store.training_rankings()
+            self.store.use_rankings(self.claim, [r.ranking_id for r in rankings])
+        return rankings
+
     def _start(self, device: str) -> tuple[str, Model]:
-        """The version to go on from, or the live one where its folder is no longer whole."""
+        """The version to go on from, or the live one where its folder is no longer whole. A repeat
+        has no choice.
+        """
+        if self.plan.start is not None:
+            return self.plan.start, self.versions.load(self.plan.start, device=device)
         id = start_of(self.store, self.live.version)
         try:
             return id, self.versions.load(id, device=device)
@@ -128,8 +170,7 @@ class Round:
                 raise
         return self.live.version, self.versions.load(self.live.version, device=device)
 
-    def _material(self) -> Material:
-        logged = self.store.logged_prompts(1024)
+    def _material(self, logged: Sequence[LoggedPrompt]) -> Material:
         if self.model == "builtin":
             return BuiltinMaterial(self.base, logged, self.seed)
         return LoggedMaterial(self.base, logged, self.seed)
@@ -145,29 +186,19 @@ class Round:
             self.seed,
             self.progress,
             self.base.net.device,
+            self.saved,
         )
 
     def publish_reward(self, judges: Judges) -> str:
         """PPO's reward model as a version folder."""
-        id = self.store.next_id("r")
-        manifest = self.versions.publish(
-            id,
+        calibrated = {"calibration_error": judges.calibration.error}
+        return self.publisher.publish(
+            "r",
             judges.reward.save,
-            kind="reward",
             parent="v0",
-            round=self.claim.round_id,
             settings=self.settings.reward.model_dump(mode="json"),
+            figures=judges.held_out.as_dict() | calibrated,
         )
-        self.store.register_version(
-            id,
-            digest=manifest.digest,
-            parent="v0",
-            kind="reward",
-            round_id=self.claim.round_id,
-            figures=judges.held_out.as_dict() | {"calibration_error": judges.calibration.error},
-            claim=self.claim,
-        )
-        return id
 
     def improve_and_decide(self, judges: Judges, result: Result) -> Result:
         """PPO, publish, gate."""
@@ -184,7 +215,10 @@ class Round:
             self.material.wrong,
         )
         floor = watched_score - WATCH_SHARE * self.settings.gate.regression_drop
-        improvement = improve(ppo, self.material, watched, floor, self.progress, judges.judge)
+        saves = Saves(self.saved, self.settings.save_every)
+        improvement = improve(
+            ppo, self.material, watched, floor, self.progress, judges.judge, saves
+        )
         result = replace(result, reasons=(*result.reasons, *self._came_to(improvement)))
         if not improvement.kept_step:
             return replace(result, outcome="rejected")
@@ -224,27 +258,13 @@ class Round:
     def publish(self, reward_id: str | None) -> str:
         """The improved policy as a version folder and a row."""
         self.progress.stage("publish")
-        id, round_id = self.store.next_id("v"), self.claim.round_id
-        reward_digest = self.store.version(reward_id).digest if reward_id else None
-        manifest = self.versions.publish(
-            id,
+        return self.publisher.publish(
+            "v",
             self.policy,
-            kind="full",
             parent=self.start,
-            round=round_id,
-            reward_digest=reward_digest,
             settings=self.settings.model_dump(mode="json"),
-        )
-        self.store.register_version(
-            id,
-            digest=manifest.digest,
-            parent=self.start,
-            kind="full",
-            round_id=round_id,
             reward_id=reward_id,
-            claim=self.claim,
         )
-        return id
 
     def decide(self, id: str, judges: Judges, regression: Regression, base: float) -> Decision:
         """The gate's checks, on the published folder."""
@@ -264,37 +284,6 @@ class Round:
             seed=self.seed,
         )
         return decide(case, self.settings.gate, self.progress.step)
-
-
-def _surely_better(judges: Judges) -> Reason:
-    """PPO starts only on a reward model that is surely better than chance."""
-    a, ties = judges.cross_validated, judges.tie_aware
-    text = (
-        f"Orders {a.accuracy:.3f} of the pairs of a ranking as people did, in {a.conversations} "
-        f"unseen conversations with {a.pairs} untied pairs "
-        f"(95 % interval {a.low:.3f} to {a.high:.3f}; preferring the longer {a.longer_wins:.3f}). "
-        f"With ties as outcomes {ties.accuracy:.3f}; always saying tie {ties.always_tied:.3f}."
-    )
-    return Reason("reward_accuracy", a.low > 0.5, a.accuracy, 0.5, text)
-
-
-def _reward_figures(judges: Judges) -> dict[str, Any]:
-    """The held-out figures of PPO's reward model, the cross-validated ones beside, and those with
-    ties as outcomes; then how far probabilities and lengths are to be trusted, and how far people
-    agree (None where no two compared the same answers).
-    """
-    cross = {f"cross_validated_{k}": v for k, v in judges.cross_validated.as_dict().items()}
-    ties = {f"tie_aware_{k}": v for k, v in asdict(judges.tie_aware).items()}
-    return {
-        **judges.held_out.as_dict(),
-        **cross,
-        **ties,
-        "calibration_error": judges.calibration.error,
-        "reliability": judges.calibration.bins,
-        "length_correlation": judges.length_correlation,
-        "agreement": judges.agreement,
-        "tie_aware_agreement": judges.tie_aware_agreement,
-    }
 
 
 def _device(name: str) -> str:
