@@ -49,7 +49,9 @@ versions_app = typer.Typer(
     help="List versions, promote one, roll back.", no_args_is_help=True, rich_markup_mode=None
 )
 rounds_app = typer.Typer(
-    help="List learning rounds, run or cancel one.", no_args_is_help=True, rich_markup_mode=None
+    help="List learning rounds, run, repeat or cancel one.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 app.add_typer(versions_app, name="versions")
 app.add_typer(rounds_app, name="rounds")
@@ -72,6 +74,10 @@ Host = Annotated[
 ]
 Port = Annotated[
     int | None, typer.Option("--port", help="The port to listen on.", show_default=False)
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", help="But for this person's rankings; may be given again."),
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the change.")]
 
@@ -304,6 +310,15 @@ def rounds_list(context: typer.Context, config: Config = None) -> None:
 def rounds_run(context: typer.Context, config: Config = None) -> None:
     """Ask the learner for a round now."""
     show(ROUND_COLUMNS, [call(context, config, "POST", "/v1/rounds", stages=["reward", "ppo"])])
+
+
+@rounds_app.command("repeat", context_settings=ANY_SETTING)
+def rounds_repeat(
+    context: typer.Context, round_id: int, without: Without = None, config: Config = None
+) -> None:
+    """Run a round again on what it had learned from."""
+    body = {"repeat": round_id, "without": list(without or ())}
+    show(ROUND_COLUMNS, [call(context, config, "POST", "/v1/rounds", **body)])
 
 
 @rounds_app.command("cancel", context_settings=ANY_SETTING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
@@ -154,6 +155,16 @@ def messages_of(row: Generation) -> tuple[tuple[str, str], ...]:
 
 def logged_prompts(session: Session, limit: int) -> list[LoggedPrompt]:
     """The last distinct prompts whose people consented, most recent first."""
+    return [logged(row) for row in last_asked(session, limit)]
+
+
+def logged(row: Generation) -> LoggedPrompt:
+    """A generation's prompt."""
+    return LoggedPrompt(row.conversation_id, row.split, messages_of(row), row.prompt_ids)
+
+
+def last_asked(session: Session, limit: int) -> Sequence[Generation]:
+    """The last generation of each of those prompts."""
     newest = func.row_number().over(
         partition_by=col(Generation.prompt_digest),
         order_by=(col(Generation.created_at).desc(), col(Generation.id).desc()),
@@ -163,14 +174,10 @@ def logged_prompts(session: Session, limit: int) -> list[LoggedPrompt]:
         .where(col(Generation.consented))
         .subquery()
     )
-    rows = session.exec(
+    return session.exec(
         select(Generation)
         .join(asked, col(Generation.id) == asked.c.id)
         .where(asked.c.place == 1)
         .order_by(col(Generation.created_at).desc(), col(Generation.id).desc())
         .limit(limit)
-    )
-    return [
-        LoggedPrompt(row.conversation_id, row.split, messages_of(row), row.prompt_ids)
-        for row in rows
-    ]
+    ).all()

@@ -26,7 +26,7 @@ class Answer:
 @dataclass(frozen=True)
 class RankedPrompt:
     """One ranking of the answers to one prompt; `ranks` is as long as `answers`, 1 is best, None
-    unranked; so are `ratings`, by criterion.
+    unranked; so are `ratings`, by criterion. `weight` is how many rankings it counts for.
     """
 
     ranking_id: int
@@ -39,6 +39,7 @@ class RankedPrompt:
     ranks: tuple[int | None, ...]
     none_acceptable: bool = False
     ratings: Mapping[str, Sequence[float | None]] | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,8 @@ class RoundInfo:
 
     Outcomes: promoted, rejected, verified, needs_feedback, failed, cancelled; None while it is not
     over. `stages` None means those that are due. `rankings` and `demonstrations` count its inputs.
-    `attempts` counts its claims.
+    `attempts` counts its claims. `repeat_of` is the round whose inputs it has, but for what the
+    people in `without` had said.
     """
 
     id: int
@@ -239,6 +240,17 @@ class RoundInfo:
     decided_at: float | None
     attempts: int
     cancel_requested: bool
+    repeat_of: int | None = None
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class InputInfo:
+    """A ranking that a round used, whose it is, and how much it weighed: 1 is a ranking's own."""
+
+    ranking_id: int
+    person: str
+    weight: float
 
 
 @dataclass(frozen=True)

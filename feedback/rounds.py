@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
 
 from . import demonstrations, lease, training, versions
 from .database import now
-from .errors import IllegalMove, StoreError, UnknownRound
+from .errors import IllegalMove, UnknownRound
 from .records import Claim, MetricPoint, Reason, RoundInfo
-from .tables import Learner, Metric, Ranking, Round, RoundInput, Version
+from .tables import Learner, Metric, Round, RoundInput, Version
 
 OPEN = ("queued", "running")
 OUTCOMES = {
@@ -32,7 +32,7 @@ ATTEMPTS = 3
 
 def request(session: Session, *, trigger: str, stages: Sequence[str] | None, actor: str) -> Round:
     """Queue a round, or give the one that is queued or running already."""
-    row = _open(session)
+    row = open_round(session)
     if row is None:
         row = Round(
             trigger=trigger,
@@ -45,7 +45,8 @@ def request(session: Session, *, trigger: str, stages: Sequence[str] | None, act
     return row
 
 
-def _open(session: Session) -> Round | None:
+def open_round(session: Session) -> Round | None:
+    """The round that is queued or running."""
     return session.exec(
         select(Round).where(col(Round.state).in_(OPEN)).order_by(col(Round.id))
     ).first()
@@ -60,7 +61,7 @@ def claim(session: Session, holder: str, ttl_s: float) -> Claim | None:
     learner = session.get(Learner, 1)
     if lease.held(session) or (learner is not None and learner.paused):
         return None
-    row = _open(session)
+    row = open_round(session)
     if row is None or row.id is None:
         return None
     if row.cancelled_by is not None:
@@ -89,24 +90,6 @@ def cancelled(session: Session, claim: Claim) -> bool:
     return get(session, claim.round_id).cancelled_by is not None
 
 
-def use(session: Session, claim: Claim, ids: Sequence[int]) -> None:
-    """Write down which rankings the round learns from; again is harmless.
-
-    Raises LeaseLost, StoreError.
-    """
-    lease.fence(session, claim)
-    known = session.exec(
-        select(RoundInput.ranking_id).where(RoundInput.round_id == claim.round_id)
-    ).all()
-    fresh = sorted(set(ids) - set(known))
-    consented = set(session.exec(select(Ranking.id).where(col(Ranking.consented))).all())
-    for id in fresh:
-        if id not in consented:
-            message = f"ranking {id} is unknown, or its people did not consent to training"
-            raise StoreError(message, param="rankings", value=id)
-        session.add(RoundInput(round_id=claim.round_id, ranking_id=id))
-
-
 def progress(
     session: Session, claim: Claim, *, stage: str, step: int, steps: int, eta_s: float | None
 ) -> None:
@@ -130,6 +113,15 @@ def add_metrics(
         row = Metric(round_id=claim.round_id, stage=stage, step=step, at=at, figures={})
         session.add(row)
     row.figures = {**row.figures, **values}
+
+
+def forget_metrics(session: Session, claim: Claim) -> None:
+    """The round starts over: what its steps were like before is no longer its own.
+
+    Raises LeaseLost.
+    """
+    lease.fence(session, claim)
+    session.exec(delete(Metric).where(col(Metric.round_id) == claim.round_id))
 
 
 def finish(
@@ -243,6 +235,8 @@ def _info(row: Round, rankings: int, demonstrations: int) -> RoundInfo:
         decided_at=row.decided_at,
         attempts=row.attempts,
         cancel_requested=row.cancelled_by is not None,
+        repeat_of=row.repeat_of,
+        without=tuple(row.without or ()),
     )
 
 

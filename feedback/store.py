@@ -17,9 +17,11 @@ from sqlmodel import Session
 from . import (
     conversations,
     demonstrations,
+    inputs,
     lease,
     presence,
     rankings,
+    repeats,
     rounds,
     training,
     versions,
@@ -29,6 +31,7 @@ from .preferences import RankedPrompt
 from .records import (
     Claim,
     GenerationRecord,
+    InputInfo,
     LearnedFrom,
     LearnerInfo,
     Live,
@@ -310,6 +313,15 @@ class Store:
             row = rounds.request(session, trigger=trigger, stages=stages, actor=actor)
             return rounds.infos(session, [row])[0]
 
+    def repeat_round(self, id: int, *, without: Sequence[str] = (), actor: str) -> RoundInfo:
+        """Queue a round on the inputs of one that is over, but for these people's rankings.
+
+        Raises UnknownRound, IllegalMove, StoreError.
+        """
+        with self._writing("operations") as session:
+            row = repeats.repeat(session, id, without=without, actor=actor)
+            return rounds.infos(session, [row])[0]
+
     def claim_round(self, holder: str, ttl_s: float) -> Claim | None:
         """Take the lease and the open round; None if there is none, somebody holds it, or people
         paused.
@@ -327,10 +339,32 @@ class Store:
         with self._reading() as session:
             return rounds.cancelled(session, claim)
 
-    def use_rankings(self, claim: Claim, ids: Sequence[int]) -> None:
-        """Write down which rankings the round learns from; raises LeaseLost, StoreError."""
+    def use_rankings(
+        self, claim: Claim, ids: Sequence[int], weights: Mapping[int, float] | None = None
+    ) -> None:
+        """Write down which rankings the round learns from, and what each weighs where that is not
+        1; raises LeaseLost, StoreError.
+        """
         with self._writing("operations") as session:
-            rounds.use(session, claim, ids)
+            inputs.use(session, claim, ids, weights)
+
+    def used_rankings(self, round_id: int) -> list[RankedPrompt]:
+        """The rankings that are written down for the round, with their weights."""
+        with self._reading() as session:
+            return inputs.used(session, round_id)
+
+    def use_prompts(self, claim: Claim, limit: int) -> list[LoggedPrompt]:
+        """The prompts that are written down for the round; for none, the log's last ones, which are
+        then. Raises LeaseLost.
+        """
+        with self._writing("operations") as session:
+            return inputs.use_prompts(session, claim, limit)
+
+    def round_inputs(self, id: int) -> list[InputInfo]:
+        """The round's rankings, whose they are and what they weigh; raises UnknownRound."""
+        with self._reading() as session:
+            rounds.get(session, id)
+            return inputs.listed(session, id)
 
     def use_demonstrations(self, claim: Claim, ids: Sequence[int]) -> None:
         """Write down which demonstrations the round learns from; raises LeaseLost, StoreError."""
@@ -350,6 +384,11 @@ class Store:
         """Keep figures of a step; the last value of each name counts. Raises LeaseLost."""
         with self._writing("operations") as session:
             rounds.add_metrics(session, claim, stage=stage, step=step, values=values)
+
+    def forget_metrics(self, claim: Claim) -> None:
+        """Drop the figures of a round that starts over; raises LeaseLost."""
+        with self._writing("operations") as session:
+            rounds.forget_metrics(session, claim)
 
     def finish_round(
         self,

@@ -9,7 +9,7 @@
 | version, version_event | a policy or a reward model, and a change of its state |
 | live | a move of the live pointer |
 | round, round_input, metric | a learning round, a ranking that it used, one step's figures |
-| round_demonstration | a demonstration that a round used |
+| round_demonstration, round_prompt | a demonstration that a round used, a prompt that it had |
 | lease, learner, counter | who may publish, the last heartbeat, the last number given to an id |
 """
 
@@ -226,7 +226,9 @@ class LivePointer(Row, table=True):
 
 
 class Round(Row, table=True):
-    """`decided_at` is set when the round is over; `attempts` counts its claims."""
+    """`decided_at` is set when the round is over; `attempts` counts its claims. `repeat_of` is the
+    round whose inputs were written down for this one, but for those of the people in `without`.
+    """
 
     __tablename__ = "round"
     __table_args__ = (
@@ -256,10 +258,12 @@ class Round(Row, table=True):
     created_at: float = Field(sa_type=Float)
     claimed_at: float | None = Field(default=None, sa_type=Float)
     decided_at: float | None = Field(default=None, sa_type=Float)
+    repeat_of: int | None = None
+    without: list[str] | None = Field(default=None, sa_type=Json)
 
 
 class RoundInput(Row, table=True):
-    """A ranking that a round used.
+    """A ranking that a round used, and how much it weighed in the reward models' loss.
 
     The two-column key with the check keeps out what people did not consent to.
     """
@@ -274,6 +278,17 @@ class RoundInput(Row, table=True):
     round_id: int = Field(primary_key=True, foreign_key="round.id")
     ranking_id: int = Field(primary_key=True)
     consented: bool = True
+    weight: float = Field(default=1.0, sa_type=Float)
+
+
+class RoundPrompt(Row, table=True):
+    """A generation whose prompt a round could draw rollouts from; place 0 is the most recent."""
+
+    __tablename__ = "round_prompt"
+
+    round_id: int = Field(primary_key=True, foreign_key="round.id")
+    place: int = Field(primary_key=True)
+    generation_id: str = Field(foreign_key="generation.id", index=True)
 
 
 class RoundDemonstration(Row, table=True):

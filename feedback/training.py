@@ -49,14 +49,22 @@ def waiting(session: Session) -> Waiting:
     return Waiting(count, max(0.0, now(session.connection()) - oldest))
 
 
-def rankings(session: Session) -> list[RankedPrompt]:
-    """Every ranking to learn from, oldest first, its answers in the order of its ranks."""
-    chosen = session.exec(select(Ranking).where(_learnable()).order_by(col(Ranking.id))).all()
+def rankings(
+    session: Session,
+    which: ColumnElement[bool] | None = None,
+    weights: Mapping[int, float] | None = None,
+) -> list[RankedPrompt]:
+    """Every ranking to learn from, or those that are asked for, oldest first, its answers in the
+    order of its ranks. One weighs 1 unless `weights` says otherwise.
+    """
+    which = _learnable() if which is None else which
+    weights = weights or {}
+    chosen = session.exec(select(Ranking).where(which).order_by(col(Ranking.id))).all()
     ranked = session.exec(
         select(RankedCandidate, Candidate)
         .join(Ranking, col(Ranking.id) == RankedCandidate.ranking_id)
         .join(Candidate, col(Candidate.id) == RankedCandidate.candidate_id)
-        .where(_learnable())
+        .where(which)
         .order_by(col(RankedCandidate.ranking_id), col(RankedCandidate.place))
         .options(*NOT_NEEDED)
     )
@@ -64,7 +72,10 @@ def rankings(session: Session) -> list[RankedPrompt]:
     for entry, candidate in ranked:
         entries[entry.ranking_id].append((entry, candidate))
     asked = _generations(session)
-    return [_ranked_prompt(ranking, entries[ranking.id], asked) for ranking in chosen]
+    return [
+        _ranked_prompt(ranking, entries[ranking.id], asked, weights.get(ranking.id or 0, 1.0))
+        for ranking in chosen
+    ]
 
 
 def _learnable() -> ColumnElement[bool]:
@@ -90,6 +101,7 @@ def _ranked_prompt(
     ranking: Ranking,
     entries: Sequence[tuple[RankedCandidate, Candidate]],
     asked: Mapping[str, Generation],
+    weight: float,
 ) -> RankedPrompt:
     assert ranking.id is not None
     generation = asked[entries[0][1].generation_id]
@@ -107,4 +119,5 @@ def _ranked_prompt(
         ranks=tuple(entry.rank for entry, _ in entries),
         none_acceptable=ranking.none_acceptable,
         ratings=ranking.ratings,
+        weight=weight,
     )

@@ -40,11 +40,15 @@ def _leave() -> None:
 def _learn(settings: Settings) -> None:
     """Tick until stopped. SystemExit with a line, where only other settings would help."""
     from feedback.store import Store
+    from learner.events import lacking
     from learner.keeper import Keeper
     from learner.schedule import ticking
     from policy.source import ModelNotFound, UnsupportedModel
     from policy.versions import CorruptVersion, Versions, WrongModel
 
+    wanting = lacking(settings.learner.tensorboard)
+    if wanting:
+        sys.exit(wanting)
     settings.data.mkdir(parents=True, exist_ok=True)
     store = Store.open(settings.database.resolve(settings.data))
     try:

@@ -1,7 +1,7 @@
 """How well a reward model tells which of two answers people put first. Pure.
 
-1. A ranking counts once, as in the loss: each of its untied pairs by one over their number. Counted
-   by pairs, a careless ranking without ties would outweigh a considered one with many.
+1. A ranking counts as in the loss, each of its untied pairs by its weight over their number.
+   Counted by pairs, a careless ranking without ties would outweigh a considered one with many.
 2. Rankings of one conversation hang together, so the interval is one over conversations.
 """
 
@@ -58,7 +58,7 @@ def judged_pairs(ranking: RankedGroup, scores: Sequence[float]) -> list[Judged]:
         longer = len(texts[better]) - len(texts[worse])
         gap = scores[better] - scores[worse]
         sign = (longer > 0) - (longer < 0)
-        pairs.append(Judged(ranking.conversation_id, gap, sign, 1 / len(untied)))
+        pairs.append(Judged(ranking.conversation_id, gap, sign, ranking.weight / len(untied)))
     return pairs
 
 

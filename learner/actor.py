@@ -26,7 +26,9 @@ from learner.reward import RewardModel
 from learner.rollout import Prompt, Sampling, roll_out
 from learner.settings import PPOSettings, learning_rate_for
 from learner.sft import supervised_loss
+from learner.state import State, draws_of, put_draws
 from learner.totals import Totals, together
+from learner.weights import put_back, trained
 from policy.model import Model
 
 Replay = Callable[[int], Sequence[Group]]
@@ -103,6 +105,27 @@ class Actor:
         self.anchor.follow(self.policy.net)
         self.taken += 1
         return metrics | {"kl_coef": self.control.coef}
+
+    def state(self) -> State:
+        """The policy, its optimiser, a reference that moves, and what else a step depends on."""
+        moving = {} if self.anchor.decay is None else trained(self.anchor.net)
+        draws = {"taken": self.taken, "kl_coef": self.control.coef, "rng": draws_of(self.rng)}
+        return State.of(
+            policy=State(trained(self.policy.net)),
+            optimiser=self.optimiser.state(),
+            anchor=State(moving),
+            draws=State(values=draws),
+        )
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of the same round."""
+        put_back(self.policy.net, state.part("policy").tensors)
+        self.optimiser.restore(state.part("optimiser"))
+        if self.anchor.decay is not None:
+            put_back(self.anchor.net, state.part("anchor").tensors)
+        draws = state.part("draws").values
+        self.taken, self.control.coef = draws["taken"], draws["kl_coef"]
+        put_draws(self.rng, draws["rng"])
 
     def _minibatches(self, experience: Experience) -> list[list[int]]:
         """Prompts by minibatch: of so many replies, or of so many reply tokens."""

@@ -19,6 +19,8 @@ from learner.losses import gae, masked_mean, value_loss, whiten
 from learner.optimise import Optimiser
 from learner.reward import RewardModel
 from learner.settings import PPOSettings
+from learner.state import State
+from learner.weights import put_back, trained
 
 RATE = 1e-2
 """AdamW's peak rate for the head."""
@@ -80,6 +82,15 @@ class Critic:
         loss = value_loss(values_RL, old_RL, returns_RL, mask_RL, self.settings.value_clip)
         self.optimiser.step(loss)
         return loss.item()
+
+    def state(self) -> State:
+        """The head and its optimiser."""
+        return State.of(head=State(trained(self.head)), optimiser=self.optimiser.state())
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of the same round."""
+        put_back(self.head, state.part("head").tensors)
+        self.optimiser.restore(state.part("optimiser"))
 
     def _values(self, features_RLD: Tensor, mask_RL: Tensor) -> Tensor:
         values_RL: Tensor = self.head(features_RLD).squeeze(-1) * mask_RL

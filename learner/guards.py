@@ -23,6 +23,7 @@ from feedback.records import Reason
 from learner.experience import Experience
 from learner.optimise import NotFinite
 from learner.reward import RewardModel
+from learner.state import State
 
 RATIO_LIMIT = 10.0
 """A clipped update moves few tokens past 1 ± clip; one at ten times its probability left it."""
@@ -163,3 +164,17 @@ class Watch:
             return {}
         score, self.opinion.score = self.opinion.score, None
         return {"second_opinion": score}
+
+    def state(self) -> State:
+        """What the first step was like."""
+        opinion = self.opinion.first if self.opinion else None
+        first = {"entropy": self.entropy.first, "length": self.length.first, "opinion": opinion}
+        return State(values=first)
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of the same round."""
+        first = state.values
+        self.entropy.first, self.length.first = first["entropy"], first["length"]
+        if self.opinion and first["opinion"]:
+            ours, theirs = first["opinion"]
+            self.opinion.first = (ours, theirs)

@@ -4,7 +4,8 @@ Where it does not hold, half of the way since then is taken back. Between two fi
 model the weights may be mixed, and the mean keeps most of what either does (Wortsman et al. 2022,
 2109.01903): so a fall costs half of a round's gain, not all of it.
 
-Where a step is broken (learner/guards.py) the steps end, and what was kept before stays.
+Where a step is broken (learner/guards.py) the steps end, and what was kept before stays. Where the
+learner dies between two steps, the next one goes on from what was saved (learner/saves.py).
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
-
-from torch import Tensor
 
 from feedback.records import Reason
 from learner.experience import Experience
@@ -25,10 +24,14 @@ from learner.progress import Progress
 from learner.regression import Regression
 from learner.reward import RewardModel
 from learner.rollout import Prompt
+from learner.saves import Saves
 from learner.settings import PPOSettings
+from learner.state import State, draws_of, put_draws
+from learner.weights import copied, half_way_back, put_back
 from policy.model import Model
 
-Weights = dict[str, Tensor]
+UNSAVED = Saves()
+"""Nothing is kept of the steps but their result."""
 
 
 class Method(Protocol):
@@ -47,6 +50,12 @@ class Method(Protocol):
 
     def step(self, prompts: Sequence[Prompt]) -> dict[str, float]:
         """Improve the policy; the step's metrics. Raises Tripped, NotFinite."""
+
+    def state(self) -> State:
+        """All that the next step depends on."""
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of the same round."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ class Kept:
         self.ppo = ppo
         self.regression = regression
         self.floor = floor
-        self.weights = _copy(ppo)
+        self.weights = copied(ppo.policy.net)
         self.step = 0
         self.scores: list[float] = []
 
@@ -84,15 +93,51 @@ class Kept:
         good = self._holds()
         score = self.scores[-1]
         if not good:
-            _half_way_back(self.ppo, self.weights)
+            half_way_back(self.ppo.policy.net, self.weights)
             self.ppo.control.coef *= 2
         if good or (last and self._holds()):
-            self.weights, self.step = _copy(self.ppo), step
+            self.weights, self.step = copied(self.ppo.policy.net), step
         return score
 
     def _holds(self) -> bool:
         self.scores.append(self.regression.score(self.ppo.policy))
         return self.scores[-1] >= self.floor
+
+    def state(self) -> State:
+        """What is kept, and what was found."""
+        return State(self.weights, {"step": self.step, "scores": self.scores})
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of the same round."""
+        device = self.ppo.policy.net.device
+        self.weights = {n: tensor.to(device, copy=True) for n, tensor in state.tensors.items()}
+        self.step, self.scores = state.values["step"], state.values["scores"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that moves from one step to the next."""
+
+    ppo: Method
+    material: Material
+    kept: Kept
+    watch: Watch
+
+    def state(self) -> State:
+        """Everything's."""
+        return State.of(
+            ppo=self.ppo.state(),
+            material=State(values={"rng": draws_of(self.material.rng)}),
+            kept=self.kept.state(),
+            watch=self.watch.state(),
+        )
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of the same round."""
+        self.ppo.restore(state.part("ppo"))
+        put_draws(self.material.rng, state.part("material").values["rng"])
+        self.kept.restore(state.part("kept"))
+        self.watch.restore(state.part("watch"))
 
 
 def improve(
@@ -102,6 +147,7 @@ def improve(
     floor: float,
     progress: Progress,
     judge: RewardModel | None = None,
+    saves: Saves = UNSAVED,
 ) -> Improvement:
     """Take the round's steps; leaves in `ppo.policy` the last weights that scored `floor`.
 
@@ -109,10 +155,12 @@ def improve(
     steps before the weights of its own step are looked at.
     """
     s = ppo.settings
-    progress.stage("ppo", s.steps)
-    report: Callable[[int, int, dict[str, float]], None] = progress.reporter()
     kept, watch, stopped = Kept(ppo, regression, floor), Watch(judge), None
-    for step in range(1, s.steps + 1):
+    run = Run(ppo, material, kept, watch)
+    taken = saves.resume(run)
+    progress.stage("ppo", s.steps, taken)
+    report: Callable[[int, int, dict[str, float]], None] = progress.reporter()
+    for step in range(taken + 1, s.steps + 1):
         try:
             metrics = ppo.step(material.draw(s.prompts_per_step))
         except (Tripped, NotFinite) as error:
@@ -126,15 +174,6 @@ def improve(
         report(step, s.steps, metrics)
         if stopped:
             break
-    ppo.policy.net.load_state_dict(kept.weights)
+        saves.after(step, s.steps, run)
+    put_back(ppo.policy.net, kept.weights)
     return Improvement(kept.step, s.steps, tuple(kept.scores), stopped)
-
-
-def _half_way_back(ppo: Method, kept: Weights) -> None:
-    """The mean of the weights and of those that were kept last."""
-    now = ppo.policy.net.state_dict()
-    ppo.policy.net.load_state_dict({name: (now[name] + kept[name]) / 2 for name in kept})
-
-
-def _copy(ppo: Method) -> Weights:
-    return {name: value.detach().clone() for name, value in ppo.policy.net.state_dict().items()}

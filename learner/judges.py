@@ -22,7 +22,9 @@ from learner.calibration import Calibration, calibration, cross_fitted, log_odds
 from learner.parallel import at_once
 from learner.progress import Progress
 from learner.reward import RankedGroup, Report, RewardModel, train
+from learner.saved import Saved
 from learner.settings import RewardSettings
+from learner.state import State
 from learner.ties import TieAccuracy, compared, tie_width, with_ties
 
 OVERALL = "overall"
@@ -30,6 +32,35 @@ OVERALL = "overall"
 
 Exam = list[tuple[RankedGroup, Sequence[float]]]
 """Rankings that a model has not seen, with its scores of their answers."""
+
+
+SAVED = "judges"
+"""The name of both models' state in the folder of a running round."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both models, before anything is known of them."""
+
+    reward: RewardModel
+    judge: RewardModel
+
+    def normalise(self, reference: Sequence[Group], pessimism: float) -> None:
+        """On samples of the reference. The judge stays neutral: it would hold against a version
+        that it says what is new.
+        """
+        self.reward.pessimism = pessimism
+        for model in (self.reward, self.judge):
+            model.normalise_on(reference)
+
+    def state(self) -> State:
+        """Both models'."""
+        return State.of(reward=self.reward.state(), judge=self.judge.state())
+
+    def restore(self, state: State) -> None:
+        """Be as the pair of the same start was that gave this state."""
+        self.reward.restore(state.part("reward"))
+        self.judge.restore(state.part("judge"))
 
 
 @dataclass(frozen=True)
@@ -99,6 +130,7 @@ def ranked_group(ranked: RankedPrompt) -> RankedGroup:
         tuple(answer.text for answer in answers),
         ranked.none_acceptable,
         None if overall is None else tuple(overall[place] for place in placed),
+        weight=ranked.weight,
     )
 
 
@@ -110,38 +142,48 @@ def train_judges(
     seed: int,
     progress: Progress,
     device: torch.device | str = "cpu",
+    saved: Saved | None = None,
 ) -> Judges:
     """Train both on `device` from the policy in `folder`; `reference` are samples to normalise on.
-    The progress shown is the first's, which has more to learn from.
+    The progress shown is the first's, which has more to learn from. What `saved` holds is not
+    trained again.
     """
     train_side, judge_side = (
         [ranked_group(r) for r in rankings if r.split == split] for split in ("train", "judge")
     )
     progress.stage("reward")
-
     # transformers loads one model at a time: threads would share what it patches meanwhile.
-    reward, judge = (RewardModel.start(folder, seed + n, settings.heads).to(device) for n in (0, 1))
+    pair = Pair(*(RewardModel.start(folder, seed + n, settings.heads).to(device) for n in (0, 1)))
+    before = saved.read(SAVED) if saved else None
+    if before is not None:
+        pair.restore(before)
+    else:
+        _fit(pair, (train_side, judge_side), settings, seed, progress)
+        pair.normalise(reference, settings.pessimism)
+        if saved:
+            saved.write(SAVED, pair.state())
+    exams = _examine(pair.reward, judge_side), _examine(pair.judge, train_side)
+    return _judges(pair, exams, rankings)
+
+
+def _fit(
+    pair: Pair,
+    sides: tuple[Sequence[RankedGroup], Sequence[RankedGroup]],
+    settings: RewardSettings,
+    seed: int,
+    progress: Progress,
+) -> None:
+    """Train each on its side of the split, both at once."""
 
     def fit(part: tuple[RewardModel, Sequence[RankedGroup], int, Report]) -> None:
         model, side, part_seed, report = part
         train(model, side, settings, part_seed, report)
 
-    own = (reward, train_side, seed, progress.reporter(every=4))
-    at_once(fit, [own, (judge, judge_side, seed + 1, _silent)])
-    # The judge stays neutral: it would hold against a version that it says what is new.
-    reward.pessimism = settings.pessimism
-    for model in (reward, judge):
-        model.normalise_on(reference)
-    exams = _examine(reward, judge_side), _examine(judge, train_side)
-    return _judges(reward, judge, exams, rankings)
+    own = (pair.reward, sides[0], seed, progress.reporter(every=4))
+    at_once(fit, [own, (pair.judge, sides[1], seed + 1, _silent)])
 
 
-def _judges(
-    reward: RewardModel,
-    judge: RewardModel,
-    exams: tuple[Exam, Exam],
-    rankings: Sequence[RankedPrompt],
-) -> Judges:
+def _judges(pair: Pair, exams: tuple[Exam, Exam], rankings: Sequence[RankedPrompt]) -> Judges:
     """Both models with what their exams, and the rankings themselves, say of them."""
     seen_by_reward, seen_by_judge = (
         [pair for ranking, scores in exam for pair in judged_pairs(ranking, scores)]
@@ -150,8 +192,8 @@ def _judges(
     sides = [[pair for r, scores in exam for pair in compared(r, scores)] for exam in exams]
     widths = [tie_width(side) for side in reversed(sides)]
     return Judges(
-        reward,
-        judge,
+        pair.reward,
+        pair.judge,
         log_odds_scale(seen_by_judge),
         measure(seen_by_reward),
         measure(seen_by_reward + seen_by_judge),

@@ -10,12 +10,14 @@ import os
 import socket
 import time
 import traceback
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from feedback.errors import LeaseLost
 from feedback.records import Claim
 from feedback.store import Store
 from learner.due import trigger_of
+from learner.leftovers import clear_states
 from learner.memory import missing
 from learner.progress import Cancelled
 from learner.settings import LearnerSettings, Settings
@@ -35,6 +37,7 @@ class Keeper:
         self.model = settings.model
         self.settings: LearnerSettings = settings.learner
         self.versions = Versions(settings.data / "versions")
+        self.folder = settings.data / "rounds"
         self.holder = f"{socket.gethostname()}:{os.getpid()}"
         self.claim: Claim | None = None
         self.last_error: str | None = None
@@ -70,6 +73,7 @@ class Keeper:
             self._run(self.claim)
             self.claim = None
             self.beat()
+        clear_states(self.store, self.folder)
 
     def request_scheduled(self) -> None:
         """Ask for a round because the cron line says so."""
@@ -85,9 +89,17 @@ class Keeper:
         began = time.monotonic()
         log.info("round %d begins", claim.round_id)
         try:
-            result = Round(
-                self.store, self.versions, self.model, self.settings, claim, self.baseline
-            ).run()
+            round_ = Round(
+                self.store,
+                self.versions,
+                self.model,
+                self.settings,
+                claim,
+                self.baseline,
+                self.folder,
+            )
+            with closing(round_.progress):
+                result = round_.run()
             done = self.store.finish_round(
                 claim,
                 outcome=result.outcome,

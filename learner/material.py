@@ -31,7 +31,9 @@ kept it from nothing.
 
 
 class Material(Protocol):
-    """Where a round's prompts and supervised examples come from."""
+    """Where a round's prompts and supervised examples come from; all draws are `rng`'s."""
+
+    rng: random.Random
 
     @property
     def samples(self) -> Sequence[Group]:

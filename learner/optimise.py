@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from learner.state import State
+
 Gradients = tuple[Tensor | None, ...]
 
 
@@ -75,6 +77,25 @@ class Optimiser:
             self._skip(loss, norm)
         self.adam.zero_grad(set_to_none=True)
         return norm
+
+    def state(self) -> State:
+        """Both moments and the count of updates of each weight, and where the rate is."""
+        tensors = {
+            f"{place}.{name}": tensor
+            for place, parameter in enumerate(self.parameters)
+            for name, tensor in self.adam.state[parameter].items()
+        }
+        return State(tensors, {"updates": self.schedule.last_epoch, "skipped": self.skipped})
+
+    def restore(self, state: State) -> None:
+        """Be as the optimiser of the same weights was that gave this state."""
+        for key, tensor in state.tensors.items():
+            place, _, name = key.partition(".")
+            parameter = self.parameters[int(place)]
+            self.adam.state[parameter][name] = tensor.to(parameter.device, copy=True)
+        self.skipped, self.schedule.last_epoch = state.values["skipped"], state.values["updates"]
+        for group, rate in zip(self.adam.param_groups, self.schedule.base_lrs, strict=True):
+            group["lr"] = rate * self.schedule.lr_lambdas[0](self.schedule.last_epoch)
 
     def _skip(self, loss: float, norm: float) -> None:
         self.skipped += 1

@@ -27,6 +27,7 @@ from learner.losses import AdaptiveKL
 from learner.reward import RewardModel
 from learner.rollout import Prompt
 from learner.settings import PPOSettings
+from learner.state import State
 from policy.model import Model
 
 
@@ -63,6 +64,15 @@ class PPO:
     def control(self) -> AdaptiveKL:
         """What steers the KL to the reference."""
         return self.actor.control
+
+    def state(self) -> State:
+        """The actor's and the critic's."""
+        return State.of(actor=self.actor.state(), critic=self.critic.state())
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of the same round."""
+        self.actor.restore(state.part("actor"))
+        self.critic.restore(state.part("critic"))
 
     def step(self, prompts: Sequence[Prompt]) -> dict[str, float]:
         """Sample, price, estimate, learn, adapt. Returns the step's metrics, all masked means.

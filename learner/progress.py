@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from feedback.records import Claim
 from feedback.store import Store
+from learner.events import Events
 
 
 class Cancelled(Exception):
@@ -21,12 +23,14 @@ class Progress:
         self.store = store
         self.claim = claim
         self.began = self.written = 0.0
+        self.done = 0
+        self.events: Events | None = None
         self.name = ""
 
-    def stage(self, name: str, steps: int = 1) -> None:
-        """Enter a stage of so many steps; raises Cancelled, LeaseLost."""
-        self.name, self.began = name, time.monotonic()
-        self._write(0, steps)
+    def stage(self, name: str, steps: int = 1, done: int = 0) -> None:
+        """Enter a stage of so many steps, of which some are done; raises Cancelled, LeaseLost."""
+        self.name, self.began, self.done = name, time.monotonic(), done
+        self._write(done, steps)
 
     def step(self, step: int, steps: int) -> None:
         """So many of the stage's steps are done; raises Cancelled, LeaseLost."""
@@ -37,6 +41,17 @@ class Progress:
         """Keep figures of a step of this stage; what is no number is left out: JSON has none."""
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         self.store.add_metrics(self.claim, stage=self.name, step=step, values=finite)
+        if self.events is not None:
+            self.events.write(self.name, step, finite)
+
+    def show_in(self, folder: Path) -> None:
+        """Metrics are TensorBoard events in this folder too, those of before among them."""
+        self.events = Events(folder, self.store.metrics(self.claim.round_id))
+
+    def close(self) -> None:
+        """No more is written."""
+        if self.events is not None:
+            self.events.close()
 
     def reporter(self, every: int = 1) -> Callable[[int, int, dict[str, float]], None]:
         """A callback `(step, steps, metrics)` that writes both, metrics each `every` steps."""
@@ -52,6 +67,7 @@ class Progress:
         if self.store.cancelled(self.claim):
             raise Cancelled
         elapsed = time.monotonic() - self.began
-        eta = elapsed / step * (steps - step) if step else None
+        taken = step - self.done
+        eta = elapsed / taken * (steps - step) if taken else None
         self.store.progress(self.claim, stage=self.name, step=step, steps=steps, eta_s=eta)
         self.written = time.monotonic()

@@ -9,6 +9,8 @@ from typing import Any
 
 from feedback.records import Claim
 from feedback.store import Store
+from learner.saved import Saved
+from learner.state import State
 from policy.model import Model
 from policy.versions import Versions
 
@@ -18,11 +20,14 @@ KINDS = {"v": "full", "r": "reward"}
 
 @dataclass(frozen=True)
 class Publisher:
-    """What a round publishes with."""
+    """What a round publishes with. Where its state is saved, each version has one id, and what an
+    interrupted attempt has published is not published again.
+    """
 
     store: Store
     versions: Versions
     claim: Claim
+    saved: Saved | None = None
 
     def publish(
         self,
@@ -37,7 +42,9 @@ class Publisher:
         """A policy (prefix "v") that went on from the parent, and what rewarded it; or a reward
         model ("r") on the parent's trunk. Gives its new id. Raises LeaseLost.
         """
-        id, round_id = self.store.next_id(prefix), self.claim.round_id
+        id, round_id = self._id(prefix), self.claim.round_id
+        if any(info.id == id for info in self.store.versions(reward=prefix == "r")):
+            return id
         reward_digest = self.store.version(reward_id).digest if reward_id else None
         manifest = self.versions.publish(
             id,
@@ -58,4 +65,14 @@ class Publisher:
             figures=figures,
             claim=self.claim,
         )
+        return id
+
+    def _id(self, prefix: str) -> str:
+        """The next free id, or the one that an interrupted attempt had taken."""
+        noted = self.saved.read(f"id-{prefix}") if self.saved else None
+        if noted is not None:
+            return str(noted.values["id"])
+        id = self.store.next_id(prefix)
+        if self.saved:
+            self.saved.write(f"id-{prefix}", State(values={"id": id}))
         return id

@@ -37,6 +37,8 @@ from learner.losses import (
 from learner.optimise import Optimiser
 from learner.parallel import at_once, halved
 from learner.settings import RewardSettings, learning_rate_for
+from learner.state import State
+from learner.weights import put_back, trained
 
 LEAST_SEEN, LEAST_STEPS = 160, 64
 """Rankings seen, and optimiser steps, that a fresh head and trunk need. On unseen conversations 67
@@ -51,7 +53,7 @@ class RankedGroup:
     """One ranking's answers, with ranks (1 is best) and texts; unranked ones are left out.
 
     `ratings` are the same person's of the criterion "overall", None for an answer without;
-    `thumbs` what was said of each answer by itself.
+    `thumbs` what was said of each answer by itself. `weight` is how many rankings it counts for.
     """
 
     conversation_id: str
@@ -61,6 +63,7 @@ class RankedGroup:
     none_acceptable: bool = False
     ratings: tuple[float | None, ...] | None = None
     thumbs: tuple[bool, ...] | None = None
+    weight: float = 1.0
 
     @property
     def good(self) -> tuple[bool, ...] | None:
@@ -125,6 +128,20 @@ class RewardModel(nn.Module):
             self.net.config.reward_pessimism = self.pessimism
             self.ensemble.save(folder)
         self.net.save_pretrained(folder)
+
+    def state(self) -> State:
+        """Weights and heads, and the normalisation of their scores."""
+        level = {} if self.ensemble is None else {"level_H": self.ensemble.level_H}
+        scale = {"mean": self.mean, "std": self.std, "pessimism": self.pessimism}
+        return State.of(weights=State(trained(self)), level=State(level), scale=State(values=scale))
+
+    def restore(self, state: State) -> None:
+        """Be as the model of the same start was that gave this state."""
+        put_back(self, state.part("weights").tensors)
+        if self.ensemble is not None:
+            self.ensemble.level_H.copy_(state.part("level").tensors["level_H"])
+        scale = state.part("scale").values
+        self.mean, self.std, self.pessimism = scale["mean"], scale["std"], scale["pessimism"]
 
     @torch.no_grad()
     def settle(self) -> None:
@@ -227,7 +244,7 @@ def _rankings_loss(
     batch = collate([r.group for r in rankings], model.net.device)
     parts = torch.split(model.by_head(batch), [len(r.ranks) for r in rankings])
     losses = [
-        _loss(scores_K, ranking, settings)
+        ranking.weight * _loss(scores_K, ranking, settings)
         for scores_KH, ranking in zip(parts, rankings, strict=True)
         for scores_K in scores_KH.unbind(1)
     ]

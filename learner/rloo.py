@@ -28,6 +28,7 @@ from learner.losses import AdaptiveKL, rloo_advantages
 from learner.reward import RewardModel
 from learner.rollout import Prompt
 from learner.settings import PPOSettings
+from learner.state import State
 from policy.model import Model
 
 
@@ -63,6 +64,14 @@ class RLOO:
     def control(self) -> AdaptiveKL:
         """What steers the KL to the reference."""
         return self.actor.control
+
+    def state(self) -> State:
+        """The actor's: there is nothing else that moves."""
+        return self.actor.state()
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of the same round."""
+        self.actor.restore(state)
 
     def step(self, prompts: Sequence[Prompt]) -> dict[str, float]:
         """Sample, price, compare, learn, adapt. Returns the step's metrics, all masked means.

@@ -2,30 +2,37 @@
 demonstrations to a fine-tuned policy, and that to a version.
 
 Every write goes through the round's claim, so a learner that lost its lease can change nothing. A
-round that is interrupted is claimed again and starts over: what it had published without a decision
-is not a version anybody serves.
+round that is interrupted is claimed again and goes on from what it had saved, to the same end; one
+that fine-tunes starts over. What it had published without a decision is not a version anybody
+serves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from feedback.preferences import RankedPrompt
 from feedback.records import Claim, Live, LoggedPrompt, Reason
 from feedback.store import Store
 from learner.device import take_device
 from learner.due import stages_of
+from learner.fingerprint import fingerprint
 from learner.gate import Case, Decision, decide
 from learner.improve import Improvement, improve
 from learner.judges import Judges, train_judges
 from learner.lineage import reference_of, start_of
 from learner.material import BuiltinMaterial, LoggedMaterial, Material
+from learner.plan import plan_of
 from learner.ppo import PPO
 from learner.progress import Progress
 from learner.publishing import Publisher
 from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
 from learner.rloo import RLOO
+from learner.saved import Saved
+from learner.saves import Saves
 from learner.settings import LearnerSettings
 from learner.tuning import asked_of, helped, lacking, lessons_of, tune, with_own
 from policy.model import Model
@@ -42,6 +49,9 @@ GATE_SEED, WATCH_SEED = 7, 8
 
 METHODS: dict[str, type[PPO] | type[RLOO]] = {"ppo": PPO, "rloo": RLOO}
 """By the setting `learner.method`."""
+
+LOGGED_PROMPTS = 1024
+"""Of the last that people asked, to draw rollouts from."""
 
 ENOUGH_RANKINGS = 4
 """On each side of the split, below which there is nothing to train or to examine."""
@@ -77,16 +87,19 @@ class Round:
         settings: LearnerSettings,
         claim: Claim,
         baseline: Baseline,
+        folder: Path,
     ) -> None:
+        """`folder` is where running rounds save their state."""
         self.store = store
         self.versions = versions
         self.model = model
-        self.settings = settings
         self.claim = claim
         self.baseline = baseline
+        self.folder = folder
         self.progress = Progress(store, claim)
         self.publisher = Publisher(store, versions, claim)
-        self.seed = settings.seed + 1000 * claim.round_id
+        self.plan = plan_of(store, versions, settings, claim.round_id)
+        self.settings, self.seed = self.plan.settings, self.plan.seed
 
     def run(self) -> Result:
         """Do what is asked for or due, as far as it goes. Raises Cancelled, LeaseLost."""
@@ -110,6 +123,7 @@ class Round:
 
     def fine_tune(self) -> Result:
         """Read demonstrations, fine-tune the reference on them, publish, gate."""
+        self.store.forget_metrics(self.claim)
         self.progress.stage("reading")
         given = self.store.training_demonstrations()
         self.store.use_demonstrations(self.claim, [one.id for one in given])
@@ -120,7 +134,7 @@ class Round:
         nothing = lacking(lessons)
         if nothing:
             return Result("needs_feedback", (nothing,))
-        self.gather(asked_of(given, self.policy))
+        self.gather(self.prompts(), asked_of(given, self.policy))
         lessons = with_own(lessons, self.material)
         tuned = tune(self.policy, lessons, self.settings.sft, self.seed, self.progress)
         live = self.versions.load(self.live.version, device=device)
@@ -145,8 +159,7 @@ class Round:
     def read(self) -> Reason | None:
         """Everything the round works on; a reason if the rankings do not suffice."""
         self.progress.stage("reading")
-        self.rankings = self.store.training_rankings()
-        self.store.use_rankings(self.claim, [r.ranking_id for r in self.rankings])
+        self.rankings = self._rankings()
         train = sum(r.split == "train" for r in self.rankings)
         judge = len(self.rankings) - train
         if min(train, judge) < ENOUGH_RANKINGS:
@@ -154,30 +167,63 @@ class Round:
             value = float(min(train, judge))
             return Reason("rankings", False, value, float(ENOUGH_RANKINGS), text)
         self.start, self.policy = self._start(self.open())
-        self.gather()
+        logged = self.prompts()
+        self.saved = self._saved(logged)
+        self.publisher = replace(self.publisher, saved=self.saved)
+        self.gather(logged)
         return None
+
+    def _rankings(self) -> list[RankedPrompt]:
+        """Those that an earlier attempt, or whoever asked for a repeat, wrote down; else all that
+        there are, written down.
+        """
+        rankings = self.store.used_rankings(self.claim.round_id)
+        if not rankings:
+            rankings = self.store.training_rankings()
+            self.store.use_rankings(self.claim, [r.ranking_id for r in rankings])
+        return rankings
+
+    def _saved(self, logged: Sequence[LoggedPrompt]) -> Saved:
+        """What an interrupted attempt at this very round had come to, if there was one. Figures of
+        an attempt at anything else are no longer the round's.
+        """
+        start, reference = map(self.versions.read, (self.start, self.reference.id))
+        belongs = fingerprint(self.settings, self.seed, start, reference, self.rankings, logged)
+        saved = Saved(self.folder / str(self.claim.round_id), belongs)
+        if not saved.found:
+            self.store.forget_metrics(self.claim)
+        return saved
 
     def open(self) -> str:
         """The models that the round stands on; the device that they are on."""
         device = take_device(self.settings)
         self.live: Live = self.store.live()
-        reference = reference_of(self.store, self.live.version)
+        reference = self.plan.reference or reference_of(self.store, self.live.version)
         self.reference = Named(reference, self.versions.load(reference, device=device))
+        if self.settings.tensorboard is not None:
+            self.progress.show_in(self.settings.tensorboard / f"round-{self.claim.round_id}")
         return device
 
-    def gather(self, spare: Sequence[LoggedPrompt] = ()) -> None:
+    def prompts(self) -> Sequence[LoggedPrompt]:
+        """What people asked, written down: the same for whoever goes on with the round."""
+        return self.store.use_prompts(self.claim, LOGGED_PROMPTS)
+
+    def gather(self, logged: Sequence[LoggedPrompt], spare: Sequence[LoggedPrompt] = ()) -> None:
         """Prompts, and the reference's replies to some; the spare ones stand in where nobody has
         asked what one could be judged on.
         """
         self.progress.stage("reference samples")
-        logged = self.store.logged_prompts(1024)
         if all(prompt.split == "train" for prompt in logged):
             logged = [*logged, *spare]
         of = BuiltinMaterial if self.model == "builtin" else LoggedMaterial
         self.material: Material = of(self.reference.model, logged, self.seed)
 
     def _start(self, device: str) -> tuple[str, Model]:
-        """The version to go on from, or the live one where its folder is no longer whole."""
+        """The version to go on from, or the live one where its folder is no longer whole. A repeat
+        has no choice.
+        """
+        if self.plan.start is not None:
+            return self.plan.start, self.versions.load(self.plan.start, device=device)
         id = start_of(self.store, self.live.version)
         try:
             return id, self.versions.load(id, device=device)
@@ -197,6 +243,7 @@ class Round:
             self.seed,
             self.progress,
             self.reference.model.net.device,
+            self.saved,
         )
 
     def publish_reward(self, judges: Judges) -> str:
@@ -225,7 +272,10 @@ class Round:
             self.material.wrong,
         )
         floor = watched_score - WATCH_SHARE * self.settings.gate.regression_drop
-        improvement = improve(ppo, self.material, watched, floor, self.progress, judges.judge)
+        saves = Saves(self.saved, self.settings.save_every)
+        improvement = improve(
+            ppo, self.material, watched, floor, self.progress, judges.judge, saves
+        )
         result = replace(result, reasons=(*result.reasons, *self._came_to(improvement)))
         if not improvement.kept_step:
             return replace(result, outcome="rejected")

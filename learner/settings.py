@@ -180,6 +180,10 @@ class LearnerSettings(BaseModel):
     """How long a silent learner keeps its round, in seconds; then another may take it over."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of training; unset, one for each core. The server comes first on all of them."""
+    save_every: int = Field(default=1, ge=1)
+    """PPO steps between saves of a running round, which goes on from the last if interrupted."""
+    tensorboard: Path | None = None
+    """Folder for each round's figures as TensorBoard events; needs `rankloop[tensorboard]`."""
     device: str = "auto"
     """`auto`, `cpu`, or a CUDA device such as `cuda:0`."""
     seed: int = 0

@@ -54,7 +54,8 @@ def compared(ranking: RankedGroup, scores: Sequence[float]) -> Iterator[Compared
     pairs = list(combinations(range(len(ranks)), 2))
     for i, j in pairs:
         order = (ranks[i] < ranks[j]) - (ranks[i] > ranks[j])
-        yield Compared(ranking.conversation_id, order, scores[i] - scores[j], 1 / len(pairs))
+        weight = ranking.weight / len(pairs)
+        yield Compared(ranking.conversation_id, order, scores[i] - scores[j], weight)
 
 
 def tie_width(pairs: Sequence[Compared]) -> float:

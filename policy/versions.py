@@ -13,7 +13,6 @@ A folder whose manifest does not verify does not exist. It knows nothing of whic
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 import shutil
 import tempfile
@@ -24,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from policy import durable
 from policy.manifest import FileEntry, Manifest, describe, digest, revision, sha256
 from policy.source import ModelNotFound, resolve
 
@@ -41,7 +41,6 @@ __all__ = [
 ]
 
 _ID = re.compile(r"[vr](0|[1-9][0-9]*)")
-_TMP = ".tmp-"
 # The files of a starting model's folder that decide what it says. Its model card may change.
 _BASE_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors")
 
@@ -177,7 +176,7 @@ class Versions:
             if installed.base == asked.base:
                 return installed
             moved = replace(installed, base=asked.base)
-            _write(self.root / "v0" / "manifest.json", moved.text())
+            durable.write(self.root / "v0" / "manifest.json", moved.text())
             return moved
 
     def publish(
@@ -231,27 +230,27 @@ class Versions:
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            for leftover in self.root.glob(f"{_TMP}*"):
+            for leftover in self.root.glob(f"{durable.BESIDE}*"):
                 shutil.rmtree(leftover)
             yield
 
     def _place(self, manifest: Manifest, save: Callable[[Path], object]) -> Manifest:
         """Saves beside, syncs, hashes, writes the manifest and renames. Needs the lock."""
-        tmp = Path(tempfile.mkdtemp(prefix=f"{_TMP}{manifest.id}-", dir=self.root))
+        tmp = Path(tempfile.mkdtemp(prefix=f"{durable.BESIDE}{manifest.id}-", dir=self.root))
         tmp.chmod(0o755)  # mkdtemp's folders are closed to everybody else
         save(tmp)
         names = _all_files(tmp)
         assert "manifest.json" not in names, "the manifest is written here"
         for name in names:
-            _sync(tmp / name)
+            durable.sync(tmp / name)
         if manifest.kind != "base":
             manifest = replace(manifest, files=describe(tmp, names))
         for folder in {(tmp / name).parent for name in names}:
-            _sync(folder)
-        _write(tmp / "manifest.json", manifest.text())
+            durable.sync(folder)
+        durable.write(tmp / "manifest.json", manifest.text())
         shutil.rmtree(self.root / manifest.id, ignore_errors=True)  # a half-removed one, if any
         tmp.rename(self.root / manifest.id)
-        _sync(self.root)
+        durable.sync(self.root)
         return manifest
 
 
@@ -265,24 +264,6 @@ def _saver(model: Model) -> Callable[[Path], None]:
 
 def _all_files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-
-
-def _write(path: Path, text: str) -> None:
-    """Replaces a file whole or not at all, and syncs it."""
-    beside = path.with_name(f"{_TMP}{path.name}")
-    beside.write_text(text)
-    _sync(beside)
-    beside.rename(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    """Waits until a file's content, or a folder's entries, are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _absolute(model: str) -> str:

@@ -7,7 +7,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 
-from feedback.records import LearnerInfo, RoundInfo, StoredCandidate, VersionInfo, VersionMove
+from feedback.records import (
+    InputInfo,
+    LearnerInfo,
+    RoundInfo,
+    StoredCandidate,
+    VersionInfo,
+    VersionMove,
+)
 
 from . import access
 from .errors import documented
@@ -93,12 +100,16 @@ def shown_learner(serving: Serving, info: LearnerInfo) -> dict[str, Any]:
 # Rounds
 
 
-@router.post("/v1/rounds", status_code=202)
+@router.post("/v1/rounds", status_code=202, responses=documented(404, 409))
 def start_round(request: Request, body: RoundRequest | None = None) -> dict[str, Any]:
-    """Queues a round; if one is queued or running already, that one is the answer."""
+    """Queues a round; if one is queued or running already, that one is the answer. A repeat of
+    another round is refused then."""
     serving = of(request)
     stages = body.stages if body else None
     by = actor(serving, body)
+    if body and body.repeat is not None:
+        again = serving.store.repeat_round(body.repeat, without=body.without, actor=by)
+        return shown_round(again)
     return shown_round(serving.store.request_round(trigger="operator", stages=stages, actor=by))
 
 
@@ -120,6 +131,12 @@ def metrics(request: Request, id: RoundId) -> dict[str, Any]:
     return listed([asdict(point) for point in of(request).store.metrics(id)])
 
 
+@router.get("/v1/rounds/{id}/inputs", responses=documented(404))
+def inputs(request: Request, id: RoundId) -> dict[str, Any]:
+    """The rankings that a round learned from, whose they are and what they weigh."""
+    return listed([shown_input(info) for info in of(request).store.round_inputs(id)])
+
+
 @router.post("/v1/rounds/{id}/cancel", responses=documented(404, 409))
 def cancel_round(
     request: Request, id: RoundId, body: OperatorRequest | None = None
@@ -129,6 +146,10 @@ def cancel_round(
     return shown_round(serving.store.cancel_round(id, actor(serving, body)))
 
 
+def shown_input(info: InputInfo) -> dict[str, Any]:
+    return {"ranking": info.ranking_id, "person": info.person, "weight": info.weight}
+
+
 def shown_round(info: RoundInfo) -> dict[str, Any]:
     return {
         "object": "round",
@@ -136,6 +157,8 @@ def shown_round(info: RoundInfo) -> dict[str, Any]:
         "state": info.state,
         "outcome": info.outcome,
         "trigger": info.trigger,
+        "repeat_of": info.repeat_of,
+        "without": info.without,
         "stages": info.stages,
         "stage": info.stage,
         "step": info.step,

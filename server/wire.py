@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    model_validator,
 )
 
 MAX_MESSAGES = 1024
@@ -102,10 +103,21 @@ class DemonstrationRequest(Wire):
 
 class RoundRequest(Wire):
     """The body of POST /v1/rounds. Without stages the round runs those that are due; one that
-    fine-tunes does that alone."""
+    fine-tunes does that alone. With `repeat` it has the inputs of that round, but for what the
+    people in `without` had said."""
 
     stages: list[Literal["sft", "reward", "ppo"]] | None = Field(None, min_length=1)
+    repeat: int | None = Field(None, ge=1, lt=2**31)
+    without: list[Name] = Field([], max_length=256)
     user: Name | None = None
+
+    @model_validator(mode="after")
+    def _a_repeat_has_its_own_stages(self) -> RoundRequest:
+        if self.repeat is None and self.without:
+            raise ValueError("people are left out of a round that is repeated: say which, `repeat`")
+        if self.repeat is not None and self.stages is not None:
+            raise ValueError("a round that is repeated has the stages that it had")
+        return self
 
 
 class OperatorRequest(Wire):

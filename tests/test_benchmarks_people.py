@@ -56,7 +56,7 @@ def test_a_setting_without_a_value_is_refused() -> None:
         "learner.method": "rloo",
         "data": "a=b",
     }
-    with pytest.raises(ValueError, match="--set learner.method: give NAME=VALUE"):
+    with pytest.raises(ValueError, match=r"--set learner\.method: give NAME=VALUE"):
         settings_of(["learner.method"])
 
 

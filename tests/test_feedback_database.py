@@ -9,13 +9,15 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import OperationalError
 
-from feedback.database import connect, is_full, migrate, now, writer
+from feedback.database import connect, is_full, migrate, migrations, now, writer
 from feedback.errors import StoreError
+from feedback.records import InputInfo
 from feedback.store import Store
 from feedback.tables import Row
 from tests.feedback_databases import a_generation, execute
@@ -38,6 +40,28 @@ def test_the_migrations_make_the_tables_that_the_rows_need(engine: Engine) -> No
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Row.metadata) == []
         assert "ranking" in inspect(connection).get_table_names()
+
+
+def test_rounds_of_an_earlier_release_weigh_every_ranking_once(url: str) -> None:
+    """Taken back to the second revision and opened again, a round's inputs have weight 1."""
+    store = Store.open(url)
+    store.install_base(digest="d0")
+    store.record_generation(a_generation("c1"))
+    id = store.add_ranking(person="ann", completion_id="c1", ranks=[1, 2, 3, 4]).id
+    store.request_round(trigger="operator", actor="ann")
+    claim = store.claim_round("learner", 60)
+    assert claim is not None
+    store.use_rankings(claim, [id], {id: 0.5})
+    store.close()
+    engine = connect(url)
+    with writer(engine).begin() as connection:
+        command.downgrade(migrations(connection), "0002")
+        assert "round_prompt" not in inspect(connection).get_table_names()
+    engine.dispose()
+    store = Store.open(url)
+    assert store.round_inputs(claim.round_id) == [InputInfo(id, "ann", 1.0)]
+    assert store.round(claim.round_id).repeat_of is None
+    store.close()
 
 
 def test_opening_again_changes_nothing(url: str) -> None:

@@ -17,6 +17,8 @@ WRITES: dict[str, Callable[[Store, Claim], object]] = {
     "renew": lambda store, claim: store.renew(claim, ttl_s=60),
     "cancelled": lambda store, claim: store.cancelled(claim),
     "use_rankings": lambda store, claim: store.use_rankings(claim, []),
+    "use_prompts": lambda store, claim: store.use_prompts(claim, 1),
+    "forget_metrics": lambda store, claim: store.forget_metrics(claim),
     "progress": lambda store, claim: store.progress(claim, stage="ppo", step=1, steps=2),
     "add_metrics": lambda store, claim: store.add_metrics(
         claim, stage="ppo", step=1, values={"kl": 1.0}

@@ -87,7 +87,8 @@ def test_the_database_itself_keeps_out_what_was_not_consented_to(
 ) -> None:
     """A row written behind the store's back breaks a constraint, whatever it claims."""
     id, round_id = rank(store, "c1", consented=False), claim(store).round_id
-    statement = "INSERT INTO round_input VALUES (:round, :ranking, :consented)"
+    columns, values = "round_id, ranking_id, consented", ":round, :ranking, :consented"
+    statement = f"INSERT INTO round_input ({columns}) VALUES ({values})"
     with pytest.raises(IntegrityError):
         execute(url, statement, round=round_id, ranking=id, consented=consented)
 

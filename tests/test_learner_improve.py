@@ -29,7 +29,7 @@ class Unwritten(Progress):
     def __init__(self) -> None:
         self.metrics_seen: list[Mapping[str, float]] = []
 
-    def stage(self, name: str, steps: int = 1) -> None:
+    def stage(self, name: str, steps: int = 1, done: int = 0) -> None:
         """Nothing is written."""
 
     def step(self, step: int, steps: int) -> None:
@@ -43,6 +43,7 @@ class Prompts:
     """Material of a few prompts."""
 
     samples = (Group((5, 6), ((7, 8),)),)
+    rng = random.Random(0)
 
     def draw(self, count: int) -> list[Prompt]:
         return random.Random(0).choices([(5, 6, 7), (8, 9), (10, 11)], k=count)

@@ -32,24 +32,30 @@ SMALL = {
 }
 
 
+def settings_in(folder: Path, **changed: object) -> Settings:
+    """A product's settings: small ones, but for what is changed."""
+    settings = SimpleNamespace(
+        data=folder / "data",
+        model=str(folder / "model"),
+        database=DatabaseSettings(),
+        learner=LearnerSettings.model_validate(SMALL | changed),
+    )
+    return cast("Settings", settings)
+
+
 class Product:
     """A data folder with a tiny starting model, and people who rank its answers."""
 
     def __init__(self, folder: Path, **changed: object) -> None:
         make_tiny(folder / "model", "llama", seed=0)
-        settings = SimpleNamespace(
-            data=folder / "data",
-            model=str(folder / "model"),
-            database=DatabaseSettings(),
-            learner=LearnerSettings.model_validate(SMALL | changed),
-        )
+        self.settings = settings = settings_in(folder, **changed)
         settings.data.mkdir()
         self.store = Store.open(settings.database.resolve(settings.data))
         self.versions = Versions(settings.data / "versions")
         manifest = self.versions.install_base(settings.model)
         self.store.install_base("v0", digest=manifest.digest)
         self.model = self.versions.load("v0")
-        self.keeper = Keeper(self.store, cast("Settings", settings))
+        self.keeper = Keeper(self.store, settings)
 
     def rank(self, count: int, seed: int, like: bool = True) -> None:
         """So many people rank four answers: they like one token, or nothing in particular."""

@@ -1,0 +1,55 @@
+"""What a round's state belongs to: with the same, every step comes out the same on a CPU.
+
+The live version is not of it. Where a round starts and what it is held near are, and nothing before
+the gate asks who serves.
+Nor is the code: what a state holds is numbered instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from feedback.preferences import RankedPrompt
+from feedback.records import LoggedPrompt
+from learner.settings import LearnerSettings
+from policy.manifest import Manifest
+
+FORMAT = 1
+"""Of the states; another number makes those of before foreign."""
+
+AROUND = {
+    *("mode", "schedule", "tick_s", "lease_s", "save_every", "tensorboard"),
+    *("rankings_per_round", "least_rankings", "longest_wait_s"),
+}
+"""Settings of when a round runs and what is seen of it, which change nothing in it."""
+
+
+def fingerprint(
+    settings: LearnerSettings,
+    seed: int,
+    start: Manifest,
+    reference: Manifest,
+    rankings: Sequence[RankedPrompt],
+    prompts: Sequence[LoggedPrompt],
+) -> dict[str, Any]:
+    """As JSON; `start` is the version whose weights the round goes on from, `reference` the one
+    that it is held near.
+    """
+    set_to = settings.model_dump(mode="json", exclude=AROUND)
+    return {
+        "format": FORMAT,
+        "settings": _digest(set_to | {"threads": settings.cpu_threads}),
+        "seed": seed,
+        "model": start.base_digest,
+        "start": [start.id, start.digest],
+        "reference": [reference.id, reference.digest],
+        "rankings": [[r.ranking_id, r.weight] for r in rankings],
+        "prompts": _digest([[p.split, p.prompt_ids] for p in prompts]),
+    }
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
