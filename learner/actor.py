@@ -20,11 +20,11 @@ from learner.experience import Experience, Lesson, Wrong, judged
 from learner.forward import reply_logits_NV
 from learner.guards import check_ratio
 from learner.losses import AdaptiveKL, entropy, full_kl, policy_loss, token_logps
-from learner.optimise import Gradients, Optimiser
+from learner.optimise import Gradients, Optimiser, rate_of
 from learner.parallel import at_once, halved
 from learner.reward import RewardModel
 from learner.rollout import Prompt, Sampling, roll_out
-from learner.settings import PPOSettings, learning_rate_for
+from learner.settings import PPOSettings
 from learner.sft import supervised_loss
 from learner.totals import Totals, together
 from policy.model import Model
@@ -74,7 +74,7 @@ class Actor:
         self.rng = random.Random(seed)
         self.control = AdaptiveKL(settings.kl_coef, settings.kl_target, settings.kl_horizon)
         self.updates = _updates(settings)
-        rate = settings.learning_rate or learning_rate_for(policy.net.num_parameters(), small=3e-4)
+        rate = rate_of(policy.net, settings.learning_rate, small=3e-4)
         clip = settings.gradient_clip
         self.optimiser = Optimiser(policy.net, rate, steps=self.updates, gradient_clip=clip)
 

@@ -75,7 +75,8 @@ def _checks(case: Case, settings: GateSettings) -> Iterator[Reason]:
     yield integrity
     if not integrity.passed:
         return
-    model = case.versions.load(case.version, device=str(case.base.net.device))
+    device = str(case.base.net.device)
+    model = case.versions.load(case.version, device=device, base=case.base)
     finite = _finite(model)
     yield finite
     if not finite.passed:

@@ -13,8 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from torch import Tensor
-
 from feedback.records import Reason
 from learner.experience import Experience
 from learner.guards import Tripped, Watch, reason_of
@@ -26,9 +24,8 @@ from learner.regression import Regression
 from learner.reward import RewardModel
 from learner.rollout import Prompt
 from learner.settings import PPOSettings
+from learner.weights import copied, half_way_back, put_back
 from policy.model import Model
-
-Weights = dict[str, Tensor]
 
 
 class Method(Protocol):
@@ -73,7 +70,7 @@ class Kept:
         self.ppo = ppo
         self.regression = regression
         self.floor = floor
-        self.weights = _copy(ppo)
+        self.weights = copied(ppo.policy.net)
         self.step = 0
         self.scores: list[float] = []
 
@@ -84,10 +81,10 @@ class Kept:
         good = self._holds()
         score = self.scores[-1]
         if not good:
-            _half_way_back(self.ppo, self.weights)
+            half_way_back(self.ppo.policy.net, self.weights)
             self.ppo.control.coef *= 2
         if good or (last and self._holds()):
-            self.weights, self.step = _copy(self.ppo), step
+            self.weights, self.step = copied(self.ppo.policy.net), step
         return score
 
     def _holds(self) -> bool:
@@ -126,15 +123,5 @@ def improve(
         report(step, s.steps, metrics)
         if stopped:
             break
-    ppo.policy.net.load_state_dict(kept.weights)
+    put_back(ppo.policy.net, kept.weights)
     return Improvement(kept.step, s.steps, tuple(kept.scores), stopped)
-
-
-def _half_way_back(ppo: Method, kept: Weights) -> None:
-    """The mean of the weights and of those that were kept last."""
-    now = ppo.policy.net.state_dict()
-    ppo.policy.net.load_state_dict({name: (now[name] + kept[name]) / 2 for name in kept})
-
-
-def _copy(ppo: Method) -> Weights:
-    return {name: value.detach().clone() for name, value in ppo.policy.net.state_dict().items()}

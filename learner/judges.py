@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import torch
 
 from feedback.preferences import RankedPrompt, agreement
 from learner.accuracy import Accuracy, judged_pairs, length_correlation, measure
 from learner.batching import Group
 from learner.calibration import Calibration, calibration, cross_fitted, log_odds_scale
+from learner.nets import Start
 from learner.parallel import at_once
 from learner.progress import Progress
 from learner.reward import RankedGroup, Report, RewardModel, train
@@ -69,15 +67,14 @@ def ranked_group(ranked: RankedPrompt) -> RankedGroup:
 
 
 def train_judges(
-    folder: Path,
+    start: Start,
     rankings: Sequence[RankedPrompt],
     reference: Sequence[Group],
     settings: RewardSettings,
     seed: int,
     progress: Progress,
-    device: torch.device | str = "cpu",
 ) -> Judges:
-    """Train both on `device` from the policy in `folder`; `reference` are samples to normalise on.
+    """Train both from fresh ones; `reference` are samples to normalise on.
     The progress shown is the first's, which has more to learn from.
     """
     train_side, judge_side = (
@@ -86,7 +83,7 @@ def train_judges(
     progress.stage("reward")
 
     # transformers loads one model at a time: threads would share what it patches meanwhile.
-    reward, judge = (RewardModel.start(folder, seed + n, settings.heads).to(device) for n in (0, 1))
+    reward, judge = (start(seed + n) for n in (0, 1))
 
     def fit(part: tuple[RewardModel, Sequence[RankedGroup], int, Report]) -> None:
         model, side, part_seed, report = part

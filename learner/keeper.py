@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from feedback.errors import LeaseLost
 from feedback.records import Claim
 from feedback.store import Store
-from learner.memory import missing
 from learner.progress import Cancelled
+from learner.readiness import lacking
 from learner.settings import LearnerSettings, Settings
 from policy.versions import Versions
 
@@ -39,7 +39,7 @@ class Keeper:
         self.last_error: str | None = None
         self.next_run_at: float | None = None
         self.baseline: Baseline | None = None
-        self.missing = missing(self.versions.folder("v0"))
+        self.missing = self._lacking()
 
     def beat(self) -> None:
         """Say that this learner lives, and keep its lease."""
@@ -58,6 +58,7 @@ class Keeper:
 
     def look(self) -> None:
         """Ask for a round if one is due, and run the open one if it can be had."""
+        self.missing = self._lacking()
         if self.missing:
             return
         trigger = self._due()
@@ -73,6 +74,10 @@ class Keeper:
     def request_scheduled(self) -> None:
         """Ask for a round because the cron line says so."""
         self.store.request_round(trigger="schedule", stages=None, actor="learner")
+
+    def _lacking(self) -> str | None:
+        """What keeps rounds from running here; another live version may change it."""
+        return lacking(self.versions, self.store.live().version, self.settings)
 
     def _due(self) -> str | None:
         """Why a round should run now, if it should."""

@@ -16,8 +16,9 @@ from feedback.store import Store
 from learner.gate import Case, Decision, decide
 from learner.improve import Improvement, improve
 from learner.judges import Judges, train_judges
-from learner.lineage import start_of
+from learner.lineage import WrongWeights, start_of
 from learner.material import BuiltinMaterial, LoggedMaterial, Material
+from learner.nets import Nets
 from learner.parallel import use_threads
 from learner.ppo import PPO
 from learner.progress import Progress
@@ -112,21 +113,23 @@ class Round:
         device = _device(self.settings.device)
         use_threads(self.settings.cpu_threads if device == "cpu" else 1)
         self.live: Live = self.store.live()
-        self.base = self.versions.load("v0", device=device)
-        self.start, self.policy = self._start(device)
+        self.nets = Nets(self.versions, self.settings, device)
+        self.base = self.nets.base
+        self.start, self.policy = self._start()
         self.progress.stage("reference samples")
         self.material = self._material()
         return None
 
-    def _start(self, device: str) -> tuple[str, Model]:
-        """The version to go on from, or the live one where its folder is no longer whole."""
+    def _start(self) -> tuple[str, Model]:
+        """The version to go on from, or the live one where its folder is no longer whole or holds
+        weights of the other kind."""
         id = start_of(self.store, self.live.version)
         try:
-            return id, self.versions.load(id, device=device)
-        except (UnknownVersion, CorruptVersion):
+            return id, self.nets.policy(id, self.seed)
+        except (UnknownVersion, CorruptVersion, WrongWeights):
             if id == self.live.version:
                 raise
-        return self.live.version, self.versions.load(self.live.version, device=device)
+        return self.live.version, self.nets.policy(self.live.version, self.seed)
 
     def _material(self) -> Material:
         logged = self.store.logged_prompts(1024)
@@ -136,15 +139,13 @@ class Round:
 
     def train_judges(self) -> Judges:
         """Both reward models, normalised on the reference's samples."""
-        folder = self.versions.folder("v0")
         return train_judges(
-            folder,
+            self.nets.reward,
             self.rankings,
             self.material.samples,
             self.settings.reward,
             self.seed,
             self.progress,
-            self.base.net.device,
         )
 
     def publish_reward(self, judges: Judges) -> str:
@@ -229,7 +230,7 @@ class Round:
         manifest = self.versions.publish(
             id,
             self.policy,
-            kind="full",
+            kind=self.nets.kind,
             parent=self.start,
             round=round_id,
             reward_digest=reward_digest,
@@ -239,7 +240,7 @@ class Round:
             id,
             digest=manifest.digest,
             parent=self.start,
-            kind="full",
+            kind=self.nets.kind,
             round_id=round_id,
             reward_id=reward_id,
             claim=self.claim,
@@ -249,11 +250,10 @@ class Round:
     def decide(self, id: str, judges: Judges, regression: Regression, base: float) -> Decision:
         """The gate's checks, on the published folder."""
         self.progress.stage("gate", 6)
-        device = str(self.base.net.device)
         case = Case(
             versions=self.versions,
             version=id,
-            live=self.versions.load(self.live.version, device=device),
+            live=self.nets.version(self.live.version),
             base=self.base,
             judge=judges.judge,
             judge_scale=judges.judge_scale,
