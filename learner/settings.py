@@ -119,7 +119,7 @@ class PPOSettings(BaseModel):
     kl_coef: float = Field(default=0.2, ge=0)
     """Starting weight of the KL to the reference."""
     kl_in: Literal["loss", "reward"] = "loss"
-    """`loss`: over the vocabulary. `reward`: of the drawn tokens, for very large vocabularies."""
+    """`loss`: over the vocabulary. `reward`: of the drawn tokens, as Ziegler et al. have it."""
     kl_kind: Literal["k1", "k2", "k3"] = "k1"
     """Estimate of a token's KL in the reward; of the three only k1 has the KL's own gradient."""
     kl_target: float = Field(default=2.5, gt=0)

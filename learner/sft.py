@@ -23,13 +23,12 @@ from transformers import PreTrainedModel
 
 from learner.batching import Batch
 from learner.demonstration import Demonstration
-from learner.forward import reply_logits_NV
-from learner.losses import token_logps
 from learner.optimise import Gradients, Optimiser, rate_of
 from learner.packing import Packed, Row, packed, rows_of
 from learner.parallel import at_once, halved
 from learner.reward import Report
 from learner.settings import SFTSettings
+from learner.vocabulary import reply_logps_N
 from learner.weights import copied, put_back
 
 ROW = 512
@@ -43,7 +42,7 @@ Step = list[Demonstration]
 
 def supervised_loss(net: PreTrainedModel, batch: Batch | Packed) -> Tensor:
     """Mean negative log-likelihood of the batch's learned tokens, in nats per token."""
-    return -token_logps(reply_logits_NV(net, batch), batch.targets_N).mean()
+    return -reply_logps_N(net, batch, batch.targets_N).mean()
 
 
 @dataclass(frozen=True)
