@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
@@ -103,6 +103,15 @@ def adapted(net: nn.Module) -> bool:
 def is_adapter(folder: Path) -> bool:
     """Whether the folder holds an adapter."""
     return (folder / CONFIG).is_file()
+
+
+def low_rank(module: Any) -> tuple[Tensor, Tensor] | None:
+    """What a linear layer's adapter adds to x W^T, as A [rank, in] and B [out, rank], which holds
+    the scale: (x A^T) B^T. None where there is no adapter."""
+    if not hasattr(module, "lora_A"):
+        return None
+    down, up = module.lora_A[_NAME].weight.detach(), module.lora_B[_NAME].weight.detach()
+    return down, up * module.scaling[_NAME]
 
 
 def own_weights(net: PreTrainedModel) -> Iterator[tuple[str, nn.Parameter]]:

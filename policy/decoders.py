@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transformers import PreTrainedModel
 
-from policy import adapters, kernels
+from policy import kernels
 from policy.cache import SlotCache
 from policy.compiled_decoder import CompiledDecoder
 from policy.decoder import Decoder, ModuleDecoder
@@ -18,8 +18,6 @@ layers."""
 def decoder(net: PreTrainedModel, cache: SlotCache) -> Decoder:
     """The quickest one that a model can take."""
     if net.config.model_type not in SHAPES or net.config.hidden_act != "silu":
-        return ModuleDecoder(net, cache)
-    if adapters.adapted(net):
         return ModuleDecoder(net, cache)
     sizes = (net.config.hidden_size, net.config.intermediate_size)
     even = not any(size % kernels.UNIT for size in sizes)
