@@ -12,7 +12,7 @@ COPY policy policy
 COPY feedback feedback
 COPY learner learner
 COPY ui ui
-RUN pip install --no-cache-dir .[postgres]
+RUN pip install --no-cache-dir .[postgres,lora]
 
 RUN useradd --create-home rankloop && mkdir /data && chown rankloop /data
 USER rankloop

@@ -2,7 +2,7 @@
 
 Where advantages come from it does not know: PPO has a critic, RLOO compares a prompt's replies.
 
-Axes: R replies, L tokens of a reply, N reply tokens in order, V vocabulary.
+Axes: R replies, L tokens of a reply, N reply tokens in order.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from transformers import PreTrainedModel
 from learner.anchor import Anchor
 from learner.batching import Batch, Group, by_length, by_tokens, collate, passes
 from learner.experience import Experience, Lesson, Wrong, judged
-from learner.forward import reply_logits_NV
 from learner.guards import check_ratio
-from learner.losses import AdaptiveKL, entropy, full_kl, policy_loss, token_logps
-from learner.optimise import Gradients, GradientSum, Optimiser
+from learner.losses import AdaptiveKL, policy_loss
+from learner.optimise import Gradients, GradientSum, Optimiser, rate_of
 from learner.parallel import at_once, halved
 from learner.reward import RewardModel
 from learner.rollout import Prompt, Sampling, roll_out
-from learner.settings import PPOSettings, learning_rate_for
+from learner.settings import PPOSettings
 from learner.sft import supervised_loss
 from learner.state import State, draws_of, put_draws
 from learner.totals import Totals, together
+from learner.vocabulary import Distributions, Told, told
 from learner.weights import put_back, trained
 from policy.model import Model
 
@@ -76,7 +76,7 @@ class Actor:
         self.rng = random.Random(seed)
         self.control = AdaptiveKL(settings.kl_coef, settings.kl_target, settings.kl_horizon)
         self.updates = _updates(settings)
-        rate = settings.learning_rate or learning_rate_for(policy.net.num_parameters(), small=3e-4)
+        rate = rate_of(policy.net, settings.learning_rate, small=3e-4)
         clip = settings.gradient_clip
         self.optimiser = Optimiser(policy.net, rate, steps=self.updates, gradient_clip=clip)
 
@@ -172,13 +172,13 @@ class Actor:
         """Gradients and metrics of a part of a minibatch. The parts' gradients add up to those of
         the minibatch in one, however it was divided.
         """
-        total, told, counts = GradientSum(), [], []
+        total, each, counts = GradientSum(), [], []
         for indices in self._passes(lesson.experience, part.indices):
             loss, metrics = self._policy_terms(lesson, indices, part.tokens)
             total.add(self.optimiser.gradients(loss))
-            told.append(metrics | {"loss": loss.item()})
+            each.append(metrics | {"loss": loss.item()})
             counts.append(len(lesson.experience.replies_of(indices)))
-        metrics = together(told, counts) | {"loss": sum(each["loss"] for each in told)}
+        metrics = together(each, counts) | {"loss": sum(one["loss"] for one in each)}
         if part.replay:
             ptx = supervised_loss(self.policy.net, collate(part.replay, self.policy.net.device))
             loss = self.settings.ptx * ptx * sum(counts) / part.replies
@@ -201,15 +201,15 @@ class Actor:
         rows = e.replies_of(indices)
         batch = collate([e.groups[i] for i in indices], self.policy.net.device)
         mask_RL = batch.mask_RL
-        logits_NV = reply_logits_NV(self.policy.net, batch) / s.temperature
-        logps_RL = batch.placed(token_logps(logits_NV, batch.targets_N))
+        said = self._told(e, batch)
+        logps_RL = batch.placed(said.logps_N)
         old_RL, advantages_RL = (
             x[rows, : mask_RL.shape[1]] for x in (e.old_logps_RL, lesson.advantages_RL)
         )
         loss, metrics = policy_loss(logps_RL, old_RL, advantages_RL, mask_RL, s.clip, s.dual_clip)
         metrics["policy_loss"] = loss.item()
-        pull, ref_RL = self._pull(e, batch, rows, logits_NV)
-        spread = entropy(logits_NV if s.entropy_bonus else logits_NV.detach()).mean()
+        pull, ref_RL = self._pull(e, batch, rows, said)
+        spread = said.entropy_N.mean()
         loss = loss if pull is None else loss + pull
         loss = loss - s.entropy_bonus * spread if s.entropy_bonus else loss
         metrics |= {
@@ -219,18 +219,24 @@ class Actor:
         }
         return mask_RL.sum() / tokens * loss, metrics
 
+    def _told(self, experience: Experience, batch: Batch) -> Told:
+        """What the policy says of the replies and, where the KL is in the loss, the reference."""
+        policy = Distributions.of(self.policy.net, batch, self.settings.temperature)
+        in_loss = experience.ref_logps_RL is None
+        reference = self.anchor.distributions(batch) if in_loss else None
+        return told(policy, batch.targets_N, reference, bool(self.settings.entropy_bonus))
+
     def _pull(
-        self, experience: Experience, batch: Batch, rows: list[int], logits_NV: Tensor
+        self, experience: Experience, batch: Batch, rows: list[int], said: Told
     ) -> tuple[Tensor | None, Tensor]:
         """The KL's term of the loss, none where it is paid out of the reward, and the reference's
         log-probabilities of the replies.
         """
         if experience.ref_logps_RL is not None:
             return None, experience.ref_logps_RL[rows, : batch.mask_RL.shape[1]]
-        ref_logits_NV = self.anchor.logits_NV(batch)
-        kl = full_kl(logits_NV, ref_logits_NV).mean()
-        ref_RL = batch.placed(token_logps(ref_logits_NV, batch.targets_N))
-        return self.control.coef * kl, ref_RL
+        assert said.kl_N is not None, "the reference was asked"
+        assert said.ref_logps_N is not None, "the reference was asked"
+        return self.control.coef * said.kl_N.mean(), batch.placed(said.ref_logps_N)
 
 
 def _updates(settings: PPOSettings) -> int:

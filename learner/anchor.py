@@ -1,6 +1,6 @@
 """The reference that the policy is held near: fixed, or following it slowly.
 
-Axes: N reply tokens of a batch in order, V vocabulary.
+Axes: N reply tokens of a batch in order.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from learner.batching import Batch, Group, collate
-from learner.forward import reply_logits_NV
-from learner.losses import token_logps
+from learner.vocabulary import Distributions, reply_logps_N
 
 GROUPS = 8
-"""Prompts with their replies in one pass: over a large vocabulary the logits of a whole step's
-replies would take gigabytes."""
+"""Prompts with their replies in one pass."""
 
 
 class Anchor:
@@ -35,15 +33,18 @@ class Anchor:
         self.decay = decay
 
     @torch.no_grad()
-    def logits_NV(self, batch: Batch) -> Tensor:
-        """Tempered logits of the distributions that the reply tokens were drawn from."""
-        return reply_logits_NV(self.net, batch) / self.temperature
+    def distributions(self, batch: Batch) -> Distributions:
+        """Those that the reply tokens would have been drawn from."""
+        return Distributions.of(self.net, batch, self.temperature)
 
+    @torch.no_grad()
     def logps_N(self, groups: Sequence[Group]) -> Tensor:
         """Log-probabilities of all groups' reply tokens, in order."""
         parts = [groups[i : i + GROUPS] for i in range(0, len(groups), GROUPS)]
         batches = [collate(part, self.net.device) for part in parts]
-        return torch.cat([token_logps(self.logits_NV(b), b.targets_N) for b in batches])
+        return torch.cat(
+            [reply_logps_N(self.net, b, b.targets_N, self.temperature) for b in batches]
+        )
 
     @torch.no_grad()
     def follow(self, policy: PreTrainedModel) -> None:

@@ -1,6 +1,6 @@
-"""Forward passes over a batch: hidden states, and logits of reply tokens only.
+"""A forward pass of a net's trunk over a batch.
 
-Axes: B rows, T tokens, M = B * T positions, D hidden, V vocabulary, N reply tokens.
+Axes: B rows, T tokens, M = B * T positions, D hidden, N reply tokens.
 """
 
 from __future__ import annotations
@@ -34,10 +34,3 @@ def hidden_MD(net: PreTrainedModel, batch: Rows) -> Tensor:
     )
     states: Tensor = output.last_hidden_state
     return states.flatten(0, 1)
-
-
-def reply_logits_NV(net: PreTrainedModel, batch: Rows) -> Tensor:
-    """Logits of the distributions that the reply tokens were drawn from; no others are computed."""
-    head = net.get_output_embeddings()  # type: ignore[no-untyped-call]
-    logits: Tensor = head(hidden_MD(net, batch)[batch.predicts_N])
-    return logits

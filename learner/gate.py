@@ -13,13 +13,12 @@ import torch
 
 from feedback.records import Reason
 from learner.batching import Group, collate
-from learner.forward import reply_logits_NV
 from learner.interval import of_mean
-from learner.losses import token_logps
 from learner.regression import Regression
 from learner.reward import RewardModel
 from learner.rollout import Prompt, Sampling, roll_out
 from learner.settings import GateSettings
+from learner.vocabulary import reply_logps_N
 from policy.chat import Message
 from policy.engine import Completion
 from policy.model import Model
@@ -78,7 +77,8 @@ def _checks(case: Case, settings: GateSettings) -> Iterator[Reason]:
     yield integrity
     if not integrity.passed:
         return
-    model = case.versions.load(case.version, device=str(case.base.net.device))
+    device = str(case.base.net.device)
+    model = case.versions.load(case.version, device=device, base=case.base)
     finite = _finite(model)
     yield finite
     if not finite.passed:
@@ -235,7 +235,7 @@ def _kl(replies: Sequence[Completion], case: Case, limit: float | None) -> Reaso
     groups = [Group(r.prompt, (r.tokens,)) for r in replies]
     for start in range(0, len(groups), 32):
         batch = collate(groups[start : start + 32], case.base.net.device)
-        base_sum += token_logps(reply_logits_NV(case.base.net, batch), batch.targets_N).sum().item()
+        base_sum += reply_logps_N(case.base.net, batch, batch.targets_N).sum().item()
     kl = (sum(sum(r.raw_logps) for r in replies) - base_sum) / len(replies)
     text = f"{kl:.2f} nats per reply from {case.base_id}; "
     text += "fine-tuning has no limit." if limit is None else f"the limit is {limit:.2f}."

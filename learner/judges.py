@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
-
-import torch
 
 from feedback.preferences import RankedPrompt, agreement
 from feedback.records import Reason
 from learner.accuracy import Accuracy, judged_pairs, length_correlation, measure
 from learner.batching import Group
 from learner.calibration import Calibration, calibration, cross_fitted, log_odds_scale
+from learner.nets import Start
 from learner.parallel import at_once
 from learner.progress import Progress
 from learner.reward import RankedGroup, Report, RewardModel, train
@@ -135,16 +133,15 @@ def ranked_group(ranked: RankedPrompt) -> RankedGroup:
 
 
 def train_judges(
-    folder: Path,
+    start: Start,
     rankings: Sequence[RankedPrompt],
     reference: Sequence[Group],
     settings: RewardSettings,
     seed: int,
     progress: Progress,
-    device: torch.device | str = "cpu",
     saved: Saved | None = None,
 ) -> Judges:
-    """Train both on `device` from the policy in `folder`; `reference` are samples to normalise on.
+    """Train both from fresh ones; `reference` are samples to normalise on.
     The progress shown is the first's, which has more to learn from. What `saved` holds is not
     trained again.
     """
@@ -153,7 +150,7 @@ def train_judges(
     )
     progress.stage("reward")
     # transformers loads one model at a time: threads would share what it patches meanwhile.
-    pair = Pair(*(RewardModel.start(folder, seed + n, settings.heads).to(device) for n in (0, 1)))
+    pair = Pair(start(seed), start(seed + 1))
     before = saved.read(SAVED) if saved else None
     if before is not None:
         pair.restore(before)

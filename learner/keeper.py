@@ -18,8 +18,8 @@ from feedback.records import Claim
 from feedback.store import Store
 from learner.due import trigger_of
 from learner.leftovers import clear_states
-from learner.memory import missing
 from learner.progress import Cancelled
+from learner.readiness import lacking
 from learner.settings import LearnerSettings, Settings
 from policy.versions import Versions
 
@@ -43,7 +43,7 @@ class Keeper:
         self.last_error: str | None = None
         self.next_run_at: float | None = None
         self.baseline: Baseline | None = None
-        self.missing = missing(self.versions.folder("v0"))
+        self.missing = self._lacking()
 
     def beat(self) -> None:
         """Say that this learner lives, and keep its lease."""
@@ -62,6 +62,7 @@ class Keeper:
 
     def look(self) -> None:
         """Ask for a round if one is due, and run the open one if it can be had."""
+        self.missing = self._lacking()
         if self.missing:
             return
         trigger = trigger_of(self.store, self.settings)
@@ -78,6 +79,10 @@ class Keeper:
     def request_scheduled(self) -> None:
         """Ask for a round because the cron line says so."""
         self.store.request_round(trigger="schedule", stages=None, actor="learner")
+
+    def _lacking(self) -> str | None:
+        """What keeps rounds from running here; another live version may change it."""
+        return lacking(self.versions, self.store.live().version, self.settings)
 
     def _run(self, claim: Claim) -> None:
         """Run a claimed round to its end, whatever that is."""

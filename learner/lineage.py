@@ -14,9 +14,30 @@ from collections.abc import Mapping
 
 from feedback.records import RoundInfo, VersionInfo
 from feedback.store import Store
+from learner.settings import LearnerSettings
+from policy.versions import Versions
 
 RECENT = 3
 """Rounds for which a start is good: one from which the next three did not lead leads nowhere."""
+
+OTHER_KIND = {
+    "lora": "{id} holds full weights and learner.weights is lora: adapters lie over v0. Set "
+    "learner.weights to full, or make v0 or an adapter live.",
+    "full": "{id} is an adapter and learner.weights is full: full weights go on from full ones. "
+    "Set learner.weights to lora, or make v0 or a full version live.",
+}
+"""By `learner.weights`, what is said of a version of the other kind."""
+
+
+class WrongWeights(ValueError):
+    """A version that these settings cannot go on from; the text says what to do."""
+
+
+def refusal(versions: Versions, id: str, settings: LearnerSettings) -> str | None:
+    """Why a round cannot go on from this version, None if it can. Raises UnknownVersion,
+    CorruptVersion."""
+    other = "full" if settings.weights == "lora" else "adapter"
+    return OTHER_KIND[settings.weights].format(id=id) if versions.read(id).kind == other else None
 
 
 def start_of(store: Store, live: str) -> str:

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
+from learner.settings import ADAPTER_RATE, learning_rate_for
 from learner.state import State
+from policy import adapters
 
 Gradients = tuple[Tensor | None, ...]
 
@@ -101,6 +104,14 @@ class Optimiser:
         self.skipped += 1
         if self.skipped == 3:
             raise NotFinite(f"three steps in a row were not finite (loss {loss}, gradient {norm})")
+
+
+def rate_of(net: PreTrainedModel, chosen: float | None, small: float) -> float:
+    """The chosen peak rate, or what suits a net of this size and what is trained of it."""
+    if chosen is not None:
+        return chosen
+    rate = learning_rate_for(net.num_parameters(), small)
+    return ADAPTER_RATE * rate if adapters.adapted(net) else rate
 
 
 def _warm_then_cosine(step: int, warm_up: int, steps: int) -> float:

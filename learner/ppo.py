@@ -6,7 +6,7 @@ value, several epochs of minibatches, an adaptive KL coefficient.
 
 What is left, and why:
 1. The KL to the reference stands in the loss, over the full vocabulary, not in the reward: the same
-   pull at a fraction of the variance. `kl_in` puts it back, for vocabularies too large for it.
+   pull at a fraction of the variance. `kl_in` puts it back.
 2. The critic is one linear head on the reward model's frozen trunk (learner/critic.py).
 3. The supervised loss stands beside (PTX, InstructGPT), because what nobody ranks is lost first: on
    the reference's own replies, which hold the policy where it was without pulling it elsewhere.

@@ -14,9 +14,6 @@ from learner.state import State
 from policy.model import Model
 from policy.versions import Versions
 
-KINDS = {"v": "full", "r": "reward"}
-"""What an id's first letter says."""
-
 
 @dataclass(frozen=True)
 class Publisher:
@@ -31,7 +28,7 @@ class Publisher:
 
     def publish(
         self,
-        prefix: str,
+        kind: str,
         weights: Model | Callable[[Path], None],
         *,
         parent: str,
@@ -39,9 +36,10 @@ class Publisher:
         figures: Mapping[str, Any] | None = None,
         reward_id: str | None = None,
     ) -> str:
-        """A policy (prefix "v") that went on from the parent, and what rewarded it; or a reward
-        model ("r") on the parent's trunk. Gives its new id. Raises LeaseLost.
+        """A policy of kind "full" or "adapter" that went on from the parent, and what rewarded it;
+        or a "reward" model, held near the parent. Gives its new id. Raises LeaseLost.
         """
+        prefix = "r" if kind == "reward" else "v"
         id, round_id = self._id(prefix), self.claim.round_id
         if any(info.id == id for info in self.store.versions(reward=prefix == "r")):
             return id
@@ -49,7 +47,7 @@ class Publisher:
         manifest = self.versions.publish(
             id,
             weights,
-            kind=KINDS[prefix],
+            kind=kind,
             parent=parent,
             round=round_id,
             reward_digest=reward_digest,
@@ -59,7 +57,7 @@ class Publisher:
             id,
             digest=manifest.digest,
             parent=parent,
-            kind=KINDS[prefix],
+            kind=kind,
             round_id=round_id,
             reward_id=reward_id,
             figures=figures,

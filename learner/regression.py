@@ -13,9 +13,8 @@ from typing import Protocol
 import torch
 
 from learner.batching import Group, collate
-from learner.forward import reply_logits_NV
-from learner.losses import token_logps
 from learner.rollout import Prompt, Sampling, roll_out
+from learner.vocabulary import reply_logps_N
 from policy.builtin import generator as builtin
 from policy.builtin.generator import Prompt as BuiltinPrompt
 from policy.chat import Message
@@ -97,7 +96,7 @@ class OwnAnswers:
         total, count = 0.0, 0
         for start in range(0, len(self.answers), 32):
             batch = collate(self.answers[start : start + 32], model.net.device)
-            logps_N = token_logps(reply_logits_NV(model.net, batch), batch.targets_N)
+            logps_N = reply_logps_N(model.net, batch, batch.targets_N)
             total, count = total + logps_N.sum().item(), count + len(logps_N)
         return math.exp(total / count)
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from learner.batching import Batch, Group, by_length, collate
+from learner.classifier import load_classifier, save_classifier
 from learner.ensemble import Ensemble
 from learner.forward import hidden_MD
 from learner.losses import (
@@ -34,11 +35,12 @@ from learner.losses import (
     ranking_loss,
     rating_margins,
 )
-from learner.optimise import Optimiser
+from learner.optimise import Optimiser, rate_of
 from learner.parallel import at_once, halved
-from learner.settings import RewardSettings, learning_rate_for
+from learner.settings import RewardSettings
 from learner.state import State
 from learner.weights import put_back, trained
+from policy import adapters
 
 LEAST_SEEN, LEAST_STEPS = 160, 64
 """Rankings seen, and optimiser steps, that a fresh head and trunk need. On unseen conversations 67
@@ -96,14 +98,19 @@ class RewardModel(nn.Module):
 
     @classmethod
     def start(cls, policy_folder: Path, seed: int, heads: int = 1) -> RewardModel:
-        """The policy's trunk, and a head of deviation 1/sqrt(d + 1) (Stiennon et al. 2020), or
-        several.
-        """
+        """The policy's trunk, and what `begin` puts on it."""
         net = AutoModelForSequenceClassification.from_pretrained(
             policy_folder, num_labels=1, dtype=torch.float32, use_safetensors=True
         )
+        return cls.begin(net.eval(), seed, heads)
+
+    @classmethod
+    def begin(cls, net: PreTrainedModel, seed: int, heads: int = 1) -> RewardModel:
+        """A classifier with a head of deviation 1/sqrt(d + 1) (Stiennon et al. 2020), or
+        several.
+        """
         generator = torch.Generator().manual_seed(seed)
-        model = cls(net.eval())
+        model = cls(net)
         width = model.head.in_features
         if heads > 1:
             model.ensemble = Ensemble.start(heads, width, generator)
@@ -114,20 +121,27 @@ class RewardModel(nn.Module):
         return model
 
     @classmethod
-    def load(cls, folder: Path) -> RewardModel:
-        """Read what `save` wrote."""
+    def load(cls, folder: Path, base: PreTrainedModel | None = None) -> RewardModel:
+        """Read what `save` wrote; an adapter on the tensors of `base`."""
+        if base is not None and adapters.is_adapter(folder):
+            return cls(load_classifier(folder, base), Ensemble.load(folder))
         net = AutoModelForSequenceClassification.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True
         )
         return cls(net.eval(), Ensemble.load(folder))
 
     def save(self, folder: Path) -> None:
-        """Write a Hugging Face folder; the normalisation is kept in its config."""
+        """Write a Hugging Face folder, peft's of an adapter; the normalisation is kept in its
+        config.
+        """
         self.net.config.reward_mean, self.net.config.reward_std = self.mean, self.std
         if self.ensemble is not None:
             self.net.config.reward_pessimism = self.pessimism
             self.ensemble.save(folder)
-        self.net.save_pretrained(folder)
+        if adapters.adapted(self.net):
+            save_classifier(self.net, folder)
+        else:
+            self.net.save_pretrained(folder)
 
     def state(self) -> State:
         """Weights and heads, and the normalisation of their scores."""
@@ -217,7 +231,7 @@ def train(
     rng = random.Random(seed)
     epochs, size = schedule(len(rankings), settings)
     steps = epochs * -(-len(rankings) // size)
-    rate = settings.learning_rate or learning_rate_for(model.net.num_parameters(), small=1e-3)
+    rate = rate_of(model.net, settings.learning_rate, small=1e-3)
     optimiser = Optimiser(model, rate, steps=steps, gradient_clip=1.0)
     step = 0
     for _ in range(epochs):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from learner.fingerprint import fingerprint
 from learner.gate import Case, Decision, decide
 from learner.improve import Improvement, improve
 from learner.judges import Judges, train_judges
-from learner.lineage import reference_of, start_of
+from learner.lineage import WrongWeights, reference_of, start_of
 from learner.material import BuiltinMaterial, LoggedMaterial, Material
+from learner.nets import Nets
 from learner.plan import plan_of
 from learner.ppo import PPO
 from learner.progress import Progress
@@ -127,9 +129,9 @@ class Round:
         self.progress.stage("reading")
         given = self.store.training_demonstrations()
         self.store.use_demonstrations(self.claim, [one.id for one in given])
-        device = self.open()
+        self.open()
         self.start = self.reference.id
-        self.policy = self.versions.load(self.start, device=device)
+        self.policy = self.nets.policy(self.start, self.seed)
         lessons = lessons_of(given, self.policy)
         nothing = lacking(lessons)
         if nothing:
@@ -137,14 +139,14 @@ class Round:
         self.gather(self.prompts(), asked_of(given, self.policy))
         lessons = with_own(lessons, self.material)
         tuned = tune(self.policy, lessons, self.settings.sft, self.seed, self.progress)
-        live = self.versions.load(self.live.version, device=device)
+        live = self.nets.version(self.live.version)
         result = Result("rejected", (helped(tuned, lessons, live),))
         return self.decide_tuned(result) if result.reasons[0].passed else result
 
     def decide_tuned(self, result: Result) -> Result:
         """Publish, gate. What it could do is measured from v0, however often it is fine-tuned."""
         self.progress.stage("regression of v0")
-        v0 = Named("v0", self.versions.load("v0", device=str(self.policy.net.device)))
+        v0 = Named("v0", self.nets.base)
         gate_set, score = self._regression(GATE_SEED, v0)
         figures = {"stage": "sft", "held_out_loss": result.reasons[0].value}
         id = self.publish(None, figures)
@@ -166,7 +168,8 @@ class Round:
             text = f"{train} rankings to learn from and {judge} to judge by; it takes 4 of each."
             value = float(min(train, judge))
             return Reason("rankings", False, value, float(ENOUGH_RANKINGS), text)
-        self.start, self.policy = self._start(self.open())
+        self.open()
+        self.start, self.policy = self._start()
         logged = self.prompts()
         self.saved = self._saved(logged)
         self.publisher = replace(self.publisher, saved=self.saved)
@@ -194,15 +197,14 @@ class Round:
             self.store.forget_metrics(self.claim)
         return saved
 
-    def open(self) -> str:
-        """The models that the round stands on; the device that they are on."""
-        device = take_device(self.settings)
+    def open(self) -> None:
+        """What the round stands on."""
+        self.nets = Nets(self.versions, self.settings, take_device(self.settings))
         self.live: Live = self.store.live()
         reference = self.plan.reference or reference_of(self.store, self.live.version)
-        self.reference = Named(reference, self.versions.load(reference, device=device))
+        self.reference = Named(reference, self.nets.version(reference))
         if self.settings.tensorboard is not None:
             self.progress.show_in(self.settings.tensorboard / f"round-{self.claim.round_id}")
-        return device
 
     def prompts(self) -> Sequence[LoggedPrompt]:
         """What people asked, written down: the same for whoever goes on with the round."""
@@ -218,31 +220,29 @@ class Round:
         of = BuiltinMaterial if self.model == "builtin" else LoggedMaterial
         self.material: Material = of(self.reference.model, logged, self.seed)
 
-    def _start(self, device: str) -> tuple[str, Model]:
-        """The version to go on from, or the live one where its folder is no longer whole. A repeat
-        has no choice.
+    def _start(self) -> tuple[str, Model]:
+        """The version to go on from, or the live one where its folder is no longer whole or holds
+        weights of the other kind. A repeat has no choice.
         """
         if self.plan.start is not None:
-            return self.plan.start, self.versions.load(self.plan.start, device=device)
+            return self.plan.start, self.nets.policy(self.plan.start, self.seed)
         id = start_of(self.store, self.live.version)
         try:
-            return id, self.versions.load(id, device=device)
-        except (UnknownVersion, CorruptVersion):
+            return id, self.nets.policy(id, self.seed)
+        except (UnknownVersion, CorruptVersion, WrongWeights):
             if id == self.live.version:
                 raise
-        return self.live.version, self.versions.load(self.live.version, device=device)
+        return self.live.version, self.nets.policy(self.live.version, self.seed)
 
     def train_judges(self) -> Judges:
         """Both reward models, normalised on the reference's samples."""
-        folder = self.versions.folder(self.reference.id)
         return train_judges(
-            folder,
+            partial(self.nets.reward, self.reference.id),
             self.rankings,
             self.material.samples,
             self.settings.reward,
             self.seed,
             self.progress,
-            self.reference.model.net.device,
             self.saved,
         )
 
@@ -250,7 +250,7 @@ class Round:
         """PPO's reward model as a version folder."""
         calibrated = {"calibration_error": judges.calibration.error}
         return self.publisher.publish(
-            "r",
+            "reward",
             judges.reward.save,
             parent=self.reference.id,
             settings=self.settings.reward.model_dump(mode="json"),
@@ -311,7 +311,7 @@ class Round:
         """The improved policy as a version folder and a row with these figures."""
         self.progress.stage("publish")
         return self.publisher.publish(
-            "v",
+            self.nets.kind,
             self.policy,
             parent=self.start,
             settings=self.settings.model_dump(mode="json"),
@@ -327,7 +327,7 @@ class Round:
         case = Case(
             versions=self.versions,
             version=id,
-            live=self.versions.load(self.live.version, device=str(base.model.net.device)),
+            live=self.nets.version(self.live.version),
             base=base.model,
             base_id=base.id,
             judge=judges.judge if judges else None,

@@ -119,7 +119,7 @@ class PPOSettings(BaseModel):
     kl_coef: float = Field(default=0.2, ge=0)
     """Starting weight of the KL to the reference."""
     kl_in: Literal["loss", "reward"] = "loss"
-    """`loss`: over the vocabulary. `reward`: of the drawn tokens, for very large vocabularies."""
+    """`loss`: over the vocabulary. `reward`: of the drawn tokens, as Ziegler et al. have it."""
     kl_kind: Literal["k1", "k2", "k3"] = "k1"
     """Estimate of a token's KL in the reward; of the three only k1 has the KL's own gradient."""
     kl_target: float = Field(default=2.5, gt=0)
@@ -134,6 +134,17 @@ class PPOSettings(BaseModel):
     """A step's epochs end early where the mean log-ratio to the sampling policy exceeds this."""
     check_every: int = Field(default=5, ge=1)
     """Steps between looks at the regression set; the last step that holds it is kept."""
+
+
+class LoraSettings(BaseModel):
+    """The adapters of `learner.weights` lora, on every linear layer of the blocks."""
+
+    model_config = _FROZEN
+
+    rank: int = Field(default=16, ge=1)
+    """Rank of an adapter; one that a round goes on from keeps its own."""
+    alpha: float = Field(default=32.0, gt=0)
+    """An adapter counts alpha / rank times, so a higher rank needs no other learning rate."""
 
 
 class GateSettings(BaseModel):
@@ -162,6 +173,8 @@ class LearnerSettings(BaseModel):
 
     method: Literal["ppo", "rloo"] = "ppo"
     """How the policy is improved: `rloo` compares a prompt's replies and needs no critic."""
+    weights: Literal["full", "lora"] = "full"
+    """What is trained: all weights, or adapters over v0, of which memory then holds one copy."""
     mode: Literal["auto"] = "auto"
     """What follows a passed gate: `auto` promotes."""
     schedule: str | None = None
@@ -189,6 +202,7 @@ class LearnerSettings(BaseModel):
     seed: int = 0
     """Of rollouts and shuffles; a round adds its own number."""
     sft: SFTSettings = SFTSettings()
+    lora: LoraSettings = LoraSettings()
     reward: RewardSettings = RewardSettings()
     ppo: PPOSettings = PPOSettings()
     gate: GateSettings = GateSettings()
@@ -198,6 +212,13 @@ class LearnerSettings(BaseModel):
     def _rloo_has_replies_to_compare(cls, ppo: PPOSettings, info: ValidationInfo) -> PPOSettings:
         if info.data.get("method") == "rloo" and ppo.replies_per_prompt < 2:
             raise ValueError("method `rloo` needs replies_per_prompt of 2 or more")
+        return ppo
+
+    @field_validator("ppo")
+    @classmethod
+    def _the_base_does_not_move(cls, ppo: PPOSettings, info: ValidationInfo) -> PPOSettings:
+        if info.data.get("weights") == "lora" and ppo.anchor_decay is not None:
+            raise ValueError("weights `lora` hold the reference fixed: it is the base of all nets")
         return ppo
 
     @property
@@ -217,6 +238,12 @@ class Settings(Protocol):
     def database(self) -> DatabaseSettings: ...
     @property
     def learner(self) -> LearnerSettings: ...
+
+
+ADAPTER_RATE = 10.0
+"""Times the rate of all weights: the best for an adapter, in supervised and in reinforcement
+learning, at any rank (Schulman et al. 2025, "LoRA Without Regret").
+"""
 
 
 def learning_rate_for(parameters: int, small: float) -> float:

@@ -23,13 +23,13 @@ from transformers import PreTrainedModel
 
 from learner.batching import Batch
 from learner.demonstration import Demonstration
-from learner.forward import reply_logits_NV
-from learner.losses import token_logps
-from learner.optimise import Gradients, Optimiser
+from learner.optimise import Gradients, Optimiser, rate_of
 from learner.packing import Packed, Row, packed, rows_of
 from learner.parallel import at_once, halved
 from learner.reward import Report
-from learner.settings import SFTSettings, learning_rate_for
+from learner.settings import SFTSettings
+from learner.vocabulary import reply_logps_N
+from learner.weights import copied, put_back
 
 ROW = 512
 """Tokens of a row, or one longer conversation: attention's cost rises with a row's square."""
@@ -42,7 +42,7 @@ Step = list[Demonstration]
 
 def supervised_loss(net: PreTrainedModel, batch: Batch | Packed) -> Tensor:
     """Mean negative log-likelihood of the batch's learned tokens, in nats per token."""
-    return -token_logps(reply_logits_NV(net, batch), batch.targets_N).mean()
+    return -reply_logps_N(net, batch, batch.targets_N).mean()
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ def fine_tune(
     rng = random.Random(seed)
     passes = [list(steps_of(lessons, settings, rng)) for _ in range(settings.epochs)]
     steps, taken = sum(map(len, passes)), 0
-    rate = settings.learning_rate or learning_rate_for(net.num_parameters(), small=1e-3)
+    rate = rate_of(net, settings.learning_rate, small=1e-3)
     optimiser = Optimiser(net, rate, steps=steps, gradient_clip=1.0)
-    losses, kept, best = [held_out_loss(net, lessons.held_out)], 0, _copy(net)
+    losses, kept, best = [held_out_loss(net, lessons.held_out)], 0, copied(net)
     for number, one_pass in enumerate(passes, 1):
         for step in one_pass:
             metrics = _learn(net, optimiser, step)
@@ -92,10 +92,10 @@ def fine_tune(
                 metrics["held_out_loss"] = losses[-1]
             report(taken, steps, metrics)
         if losses[-1] < losses[kept]:
-            kept, best = number, _copy(net)
+            kept, best = number, copied(net)
         elif number - kept >= settings.patience:
             break
-    net.load_state_dict(best)
+    put_back(net, best)
     return Tuned(kept, tuple(losses))
 
 
@@ -151,7 +151,3 @@ def _learn(net: PreTrainedModel, optimiser: Optimiser, step: Step) -> dict[str, 
     loss = sum(loss for _, loss in found)
     norm = optimiser.follow([gradients for gradients, _ in found], loss)
     return {"loss": loss, "gradient_norm": norm}
-
-
-def _copy(net: PreTrainedModel) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in net.state_dict().items()}

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from policy import kernels
+from policy import adapters, kernels
 from policy.cache import SlotCache
 from policy.decoder import Mask
 from policy.layers import Layer
@@ -22,14 +22,16 @@ from policy.lean_decoder import LeanDecoder
 
 class CompiledDecoder(LeanDecoder):
     """The same as a LeanDecoder. Weights that are trained lie row by row, and are copied each time
-    that it begins."""
+    that it begins. What an adapter adds no kernel knows: then all products are torch's."""
 
     def __init__(self, net: PreTrainedModel, cache: SlotCache) -> None:
         super().__init__(net, cache)
+        self._few = 0 if adapters.adapted(net) else kernels.FEW
         self._trained = any(weight.requires_grad for weight in net.parameters())
         self._take_weights()
 
     def begin(self) -> None:
+        super().begin()
         if self._trained:
             self._take_weights()
 
@@ -43,7 +45,7 @@ class CompiledDecoder(LeanDecoder):
         x_BH: Tensor = self._embed(ids_B)
         lengths = lengths_B.numpy()
         turns = self._turns(x_BH, self._cache.capacity).numpy()
-        if len(x_BH) <= kernels.FEW:
+        if len(x_BH) <= self._few:
             for place in range(len(self._layers)):
                 kernels.step(x_BH.numpy(), *self._where(place, lengths, turns))
             return torch.from_numpy(kernels.logits(x_BH.numpy(), *self._last))

@@ -4,9 +4,10 @@
    product. The model's parameters become views of the joined tensors, so nothing is held twice, and
    a training step or a loaded state is seen here at once.
 2. Weights that need no gradient lie column by column where the compiled step takes them so.
-3. The arithmetic is that of transformers' modules. What differs is rounding.
+3. What an adapter adds is taken beside the product, unmerged: the base's weights stay everybody's.
+4. The arithmetic is that of transformers' modules. What differs is rounding.
 
-Axes: N tokens, of whatever rows and positions; H hidden.
+Axes: N tokens, of whatever rows and positions; H hidden; R ranks of all adapters of a product.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from policy import kernels
+from policy import adapters, kernels
 
 
 @dataclass(frozen=True)
@@ -39,26 +40,56 @@ class Norm:
 
 
 @dataclass(frozen=True)
+class LowRank:
+    """What the adapters of one linear module or of several joined add: (x A) B."""
+
+    down_HR: Tensor
+    up_RW: Tensor
+
+    @classmethod
+    def of(cls, modules: Sequence[Any]) -> LowRank | None:
+        """None where no module has an adapter. Each one's B meets its own columns alone."""
+        found = [adapters.low_rank(module) for module in modules]
+        if not any(found):
+            return None
+        none = [
+            (m.weight.new_empty(0, m.in_features), m.weight.new_empty(m.out_features, 0))
+            for m in modules
+        ]
+        downs, ups = zip(*(f or n for f, n in zip(found, none, strict=True)), strict=True)
+        return cls(torch.cat(downs).t(), torch.block_diag(*ups).t())  # type: ignore[no-untyped-call]
+
+    def add_to(self, out: Tensor, x: Tensor) -> Tensor:
+        """In place, in the adapters' precision."""
+        if out.dtype is self.up_RW.dtype:
+            return out.addmm_(x @ self.down_HR, self.up_RW)
+        return out.add_(x.to(self.up_RW.dtype) @ self.down_HR @ self.up_RW)
+
+
+@dataclass(frozen=True)
 class Product:
-    """x W + b, of one linear module or of several joined."""
+    """x W + b, of one linear module or of several joined, and what adapters add."""
 
     weight: Tensor
     bias: Tensor | None
+    low: LowRank | None = None
 
     @classmethod
     def of(cls, *modules: Any) -> Product:
         biases = [module.bias for module in modules if module.bias is not None]
         weight = joined([module.weight for module in modules]).t()
-        return cls(weight, joined(biases) if biases else None)
+        return cls(weight, joined(biases) if biases else None, LowRank.of(modules))
 
     def __call__(self, x: Tensor) -> Tensor:
-        out = x @ self.weight
-        return out if self.bias is None else out.add_(self.bias)
+        return self._rest(x @ self.weight, x)
 
     def added(self, residual: Tensor, x: Tensor) -> Tensor:
         """residual + x W + b."""
-        out = torch.addmm(residual, x, self.weight)
-        return out if self.bias is None else out.add_(self.bias)
+        return self._rest(torch.addmm(residual, x, self.weight), x)
+
+    def _rest(self, out: Tensor, x: Tensor) -> Tensor:
+        out = out if self.bias is None else out.add_(self.bias)
+        return out if self.low is None else self.low.add_to(out, x)
 
 
 @dataclass(frozen=True)

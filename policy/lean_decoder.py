@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from policy import adapters
 from policy.cache import Kept, SlotCache
 from policy.decoder import Mask
 from policy.layers import Layer, Norm, Product
@@ -32,12 +33,14 @@ class LeanDecoder:
     def __init__(self, net: PreTrainedModel, cache: SlotCache) -> None:
         model: Any = net.base_model
         attention = model.layers[0].self_attn
+        self._model = model
         self._cache = cache
+        # An adapter's factors are gathered, where the base's weights are seen as they stand.
+        self._moves = adapters.adapted(net) and any(w.requires_grad for w in net.parameters())
         self._embed = net.get_input_embeddings()
         self._rotary = model.rotary_emb
         self._turns_T2D = torch.empty(0)
-        with _JOINING:
-            self._layers = [Layer.of(layer) for layer in model.layers]
+        self._take_layers()
         self._norm = Norm.of(model.norm)
         head: Any = net.get_output_embeddings()  # type: ignore[no-untyped-call]
         self._head = Product.of(head)
@@ -47,7 +50,12 @@ class LeanDecoder:
         self._queries: int = net.config.num_attention_heads
 
     def begin(self) -> None:
-        pass
+        if self._moves:
+            self._take_layers()
+
+    def _take_layers(self) -> None:
+        with _JOINING:
+            self._layers = [Layer.of(layer) for layer in self._model.layers]
 
     def prefill(self, ids_BT: Tensor) -> None:
         rows, length = ids_BT.shape

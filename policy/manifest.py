@@ -34,7 +34,7 @@ class Manifest:
     """
 
     id: str
-    kind: str  # base | full | reward
+    kind: str  # base | full | adapter | reward
     parent: str | None
     base: str
     base_digest: str

@@ -11,7 +11,7 @@ It knows no versions and serves nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from policy import adapters
 from policy.chat import Chat, NoChatTemplate
 from policy.engine import Engine, Request, generate
 from policy.params import SamplingParams
@@ -66,6 +67,20 @@ def load(
     if not _agrees(net, vocabulary):
         raise UnsupportedModel(name, "its attention does not work on a plain KV cache")
     return Model(net, tokenizer, chat, name, folder, int(config.max_position_embeddings))
+
+
+def load_adapter(folder: Path, base: Model, *, name: str | None = None) -> Model:
+    """An adapter's folder over a loaded base, whose tensors and tokenizer it shares. Raises
+    UnsupportedModel."""
+    name = name or str(folder)
+    net = adapters.share(base.net)
+    try:
+        adapters.load(net, folder)
+    except adapters.AdaptersMissing as error:
+        raise UnsupportedModel(name, str(error).rstrip(".")) from error
+    if not _agrees(net, cast(torch.nn.Embedding, net.get_input_embeddings()).num_embeddings):
+        raise UnsupportedModel(name, "its adapter does not work on a plain KV cache")
+    return replace(base, net=net, name=name, folder=folder)
 
 
 def supported(folder: Path, name: str) -> PreTrainedConfig:

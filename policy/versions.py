@@ -6,6 +6,8 @@
    a killed publish left behind is no version; the next publish removes it.
 3. v0 is the starting model: its manifest lists the files where they stand and copies none. Reward
    models ("r7") are folders of the same form.
+4. A version may be an adapter over v0: its folder holds peft's two files, and it speaks by v0's
+   tokenizer and chat template.
 
 A folder whose manifest does not verify does not exist. It knows nothing of which version serves.
 """
@@ -26,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from policy import durable
 from policy.manifest import FileEntry, Manifest, describe, digest, revision, sha256
 from policy.source import ModelNotFound, resolve
+from policy.version_errors import CorruptVersion, UnknownVersion, VersionExists, WrongModel
 
 if TYPE_CHECKING:
     from policy.model import Model
@@ -43,44 +46,6 @@ __all__ = [
 _ID = re.compile(r"[vr](0|[1-9][0-9]*)")
 # The files of a starting model's folder that decide what it says. Its model card may change.
 _BASE_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors")
-
-
-class UnknownVersion(LookupError):
-    """No version of this id was ever published, or it was removed."""
-
-    def __init__(self, id: str) -> None:
-        super().__init__(f"There is no version {id!r}.")
-        self.id = id
-
-
-class VersionExists(ValueError):
-    """A version is never written twice; a publisher that died before it said so may remove it."""
-
-    def __init__(self, id: str) -> None:
-        super().__init__(f"Version {id!r} is already published.")
-        self.id = id
-
-
-class CorruptVersion(ValueError):
-    """A version's folder is not what its manifest says."""
-
-    def __init__(self, id: str, file: str, reason: str) -> None:
-        super().__init__(f"Version {id} does not verify: {file} {reason}.")
-        self.id = id
-        self.file = file
-        self.reason = reason
-
-
-class WrongModel(ValueError):
-    """The data folder belongs to another starting model than the one asked for."""
-
-    def __init__(self, root: Path, made_with: Manifest, asked: Manifest) -> None:
-        super().__init__(
-            f"{root} was made with model {made_with.base!r} ({made_with.digest[:12]}), not with "
-            f"{asked.base!r} ({asked.digest[:12]}). Use that model, or another data folder."
-        )
-        self.made_with = made_with.base
-        self.asked = asked.base
 
 
 class Versions:
@@ -108,8 +73,8 @@ class Versions:
         return manifest
 
     def folder(self, id: str) -> Path:
-        """A folder that `from_pretrained` loads; for v0 the model's own. Raises UnknownVersion, and
-        CorruptVersion where v0's model is gone."""
+        """A folder that `from_pretrained` loads, peft's for an adapter; for v0 the model's own.
+        Raises UnknownVersion, and CorruptVersion where v0's model is gone."""
         manifest = self.read(id)
         if manifest.kind != "base":
             return self.root / id
@@ -118,9 +83,16 @@ class Versions:
         except ModelNotFound as error:
             raise CorruptVersion(id, manifest.base, f"is gone ({error})") from error
 
+    def base_of(self, id: str) -> str | None:
+        """The version whose tensors an adapter lies over, and whose tokenizer and template it
+        speaks by; None of one that stands alone. Raises UnknownVersion, CorruptVersion."""
+        return "v0" if self.read(id).kind == "adapter" else None
+
     def verify(self, id: str) -> Manifest:
         """Reads every file again. Raises UnknownVersion or CorruptVersion."""
         manifest = self.read(id)
+        if manifest.kind == "adapter" and manifest.base_digest != self.read("v0").digest:
+            raise CorruptVersion(id, "manifest.json", "names another base than v0")
         folder = self.folder(id)
         for name, entry in manifest.files.items():
             path = folder / name
@@ -135,14 +107,18 @@ class Versions:
                 raise CorruptVersion(id, name, "is not in the manifest")
         return manifest
 
-    def load(self, id: str, *, device: str = "cpu") -> Model:
-        """Verifies and loads a version that answers. Raises UnknownVersion, CorruptVersion,
+    def load(self, id: str, *, device: str = "cpu", base: Model | None = None) -> Model:
+        """Verifies and loads a version that answers; an adapter on the tensors of `base`, v0's
+        model, which is loaded for it if it is not given. Raises UnknownVersion, CorruptVersion,
         UnsupportedModel."""
         manifest = self.verify(id)
         assert manifest.kind != "reward", "a reward model scores and answers nobody"
-        from policy.model import load  # torch's import: most of a version's life needs none
+        # torch's import: most of a version's life needs none
+        from policy.model import load, load_adapter
 
-        return load(self.folder(id), name=id, device=device)
+        if manifest.kind != "adapter":
+            return load(self.folder(id), name=id, device=device)
+        return load_adapter(self.folder(id), base or self.load("v0", device=device), name=id)
 
     def install_base(self, model: str) -> Manifest:
         """Makes `model` this data folder's v0, or checks that it is. The same files under a new
@@ -197,7 +173,7 @@ class Versions:
         UnknownVersion without a v0.
         """
         assert _ID.fullmatch(id), f"{id!r} is no version id"
-        assert kind in ("full", "reward"), f"{kind!r} is no kind of published version"
+        assert kind in ("full", "adapter", "reward"), f"{kind!r} is no kind of published version"
         if id in self.ids():
             raise VersionExists(id)
         base = self.read("v0")
@@ -256,6 +232,11 @@ class Versions:
 
 def _saver(model: Model) -> Callable[[Path], None]:
     def save(folder: Path) -> None:
+        from policy import adapters
+
+        if adapters.adapted(model.net):
+            adapters.save(model.net, folder)
+            return
         model.net.save_pretrained(folder)
         model.tokenizer.save_pretrained(folder)
 

@@ -1,8 +1,8 @@
 """What the process that decodes does: it owns the models, and takes orders between two steps.
 
-Each resident version has an engine of its own, with its own weights and its own cache: nothing
-cached by one version is ever read by another. A version is loaded and tried on a thread beside the
-steps. It knows tokens and their text; it knows no HTTP and no store.
+Each resident version has an engine of its own, with its own weights (an adapter's over one base)
+and its own cache: nothing cached by one version is ever read by another. A version is loaded and
+tried on a thread beside the steps. It knows tokens and their text; it knows no HTTP and no store.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from policy.engine import Request, Token, TooLarge, TooLong, TooManyRows
 from policy.source import ModelNotFound, UnsupportedModel
 from policy.versions import CorruptVersion, Versions, WrongModel
 
-from .hosting import Hosted, host
+from .hosting import Bases, Hosted, host
 from .jobs import Event, Fault, Job, Piece
 from .orders import (
     Broken,
@@ -64,6 +64,7 @@ class Decoding:
         self._post = post
         self._settings = settings
         self._hosted: dict[str, Hosted] = {}
+        self._bases = Bases(settings)
         self._running: dict[str, Running] = {}
         self._stopping = False
 
@@ -187,7 +188,7 @@ class Decoding:
 
     def _load(self, task: Load) -> Room:
         """The engine is the decoding thread's from here on."""
-        hosted = host(task, self._settings)
+        hosted = host(task, self._bases, self._settings)
         self._hosted[task.version] = hosted
         engine = hosted.engine
         return Room(engine.context, engine.positions, int(engine.net.config.vocab_size))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel
@@ -12,7 +14,7 @@ from policy.cache import position_bytes
 from policy.chat import Chat, Message
 from policy.engine import Engine, Request, generate
 from policy.memory import machine_bytes
-from policy.model import load
+from policy.model import Model, load, load_adapter
 from policy.params import SamplingParams
 
 from .orders import Broken, Load
@@ -30,12 +32,45 @@ class Hosted:
     chat: Chat
 
 
-def host(order: Load, settings: ServerSettings) -> Hosted:
+class Bases:
+    """Models that several versions share the tensors of, by folder; each is loaded once and stays,
+    as v0 does."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._models: dict[Path, Model] = {}
+        self._loading = threading.Lock()
+
+    def model(self, order: Load) -> Model:
+        """What is to answer, of tensors of its own or over a base. Raises UnsupportedModel."""
+        if order.base is None:
+            return self._load(order.folder, order.version)
+        base = self._base(order.base)
+        if order.folder == order.base:
+            return base
+        return load_adapter(order.folder, base, name=order.version)
+
+    def _base(self, folder: Path) -> Model:
+        with self._loading:
+            if folder not in self._models:
+                model = self._load(folder, str(folder))
+                # Now, while nobody decodes on them: an engine may lay the tensors out anew.
+                Engine(model.net, rows=1, context=2)
+                self._models[folder] = model
+            return self._models[folder]
+
+    def _load(self, folder: Path, name: str) -> Model:
+        device, dtype = device_of(self._settings.device), dtype_of(self._settings.dtype)
+        model = load(folder, name=name, device=device, dtype=dtype)
+        model.net.requires_grad_(False)  # what is only served may lie as decoding likes it best
+        return model
+
+
+def host(order: Load, bases: Bases, settings: ServerSettings) -> Hosted:
     """A version that answers. Raises UnsupportedModel, Broken, and OSError or RuntimeError where
     the machine lacks something."""
-    device, dtype = device_of(settings.device), dtype_of(settings.dtype)
-    model = load(order.folder, name=order.version, device=device, dtype=dtype)
-    model.net.requires_grad_(False)  # what is only served may lie as decoding likes it best
+    model = bases.model(order)
+    model.net.requires_grad_(False)
     hosted = Hosted(engine_for(model.net, settings), model.chat)
     warm(hosted)
     return hosted

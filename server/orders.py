@@ -25,10 +25,15 @@ class Install:
 
 @dataclass(frozen=True)
 class Load:
-    """Bring a version into memory, and try it. Done with what it has Room for."""
+    """Bring a version into memory, and try it. Done with what it has Room for.
+
+    `base` is the folder of the model whose tensors it shares with others over it, its own folder
+    where it is that model; None where it stands alone.
+    """
 
     version: str
     folder: Path
+    base: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
@@ -217,11 +218,21 @@ class Residence(threading.Thread):
         manifest = self._versions.verify(version)
         if manifest.digest != self._store.version(version).digest:
             raise Broken("its files are others than those on record")
-        folder = self._versions.folder(version)
-        room = self._worker.load(version, folder)
-        resident = Resident(version, manifest.digest, load_chat(folder), room)
+        folder, base = self._versions.folder(version), self._base(version)
+        room = self._worker.load(version, folder, base)
+        resident = Resident(version, manifest.digest, load_chat(base or folder), room)
         with self._lock:
             self._residents[version] = resident
+
+    def _base(self, version: str) -> Path | None:
+        """The folder of the model whose tensors the version shares, whose files were verified: v0's
+        for adapters and for v0 itself."""
+        base = BASE if version == BASE else self._versions.base_of(version)
+        if base is None:
+            return None
+        if base != version and base not in self._residents:
+            self._versions.verify(base)
+        return self._versions.folder(base)
 
     def _make_room(self, live: Live) -> bool:
         """Lets the least recently used spare version go if all places are taken."""

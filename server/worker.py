@@ -92,9 +92,10 @@ class Worker:
         digest: str = self._have_done(Install(root, model))
         return digest
 
-    def load(self, version: str, folder: Path) -> Room:
-        """Brings a version into memory. Waits, and raises, as `install` does."""
-        room: Room = self._have_done(Load(version, folder))
+    def load(self, version: str, folder: Path, base: Path | None = None) -> Room:
+        """Brings a version into memory, on the tensors of the model in `base`. Waits, and raises,
+        as `install` does."""
+        room: Room = self._have_done(Load(version, folder, base))
         return room
 
     def _have_done(self, task: Task) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from learner.batching import Group, by_length, by_tokens, collate, passes
-from learner.forward import reply_logits_NV
+from learner.vocabulary import Distributions
 from policy.model import load
 from tests.tiny_models import make_tiny
 
@@ -49,8 +49,12 @@ def test_shared_prompts_change_no_logits(tmp_path: Path) -> None:
     net = load(tmp_path).net
     prompt, one, two = (5, 6, 7), (8, 9, 10), (11, 12)
     with torch.no_grad():
-        shared = reply_logits_NV(net, collate([Group(prompt, (one, two)), Group((9,), ((8,),))]))
-        apart = reply_logits_NV(net, collate([Group(prompt, (one,)), Group(prompt, (two,))]))
+        shared = Distributions.of(
+            net, collate([Group(prompt, (one, two)), Group((9,), ((8,),))])
+        ).logits_NV()
+        apart = Distributions.of(
+            net, collate([Group(prompt, (one,)), Group(prompt, (two,))])
+        ).logits_NV()
     torch.testing.assert_close(shared[:5], apart, atol=1e-5, rtol=0)
 
 

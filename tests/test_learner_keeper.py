@@ -54,14 +54,22 @@ def test_one_demonstration_waits_for_company(tmp_path: Path) -> None:
 
 
 def test_a_learner_that_cannot_train_this_model_says_so_and_takes_nothing(tmp_path: Path) -> None:
-    """The round stays queued, and the record says what is missing."""
-    product = Product(tmp_path)
-    product.keeper.missing = "Training needs more memory."
+    """The round stays queued, and the record says what is missing; with v0 live again it runs."""
+    product = Product(tmp_path, weights="lora")
+    manifest = product.versions.publish("v1", product.model, kind="full", parent="v0", round=None)
+    product.store.register_version("v1", digest=manifest.digest, parent="v0", kind="full")
+    product.store.verify("v1", actor="ada", reason="a test")
+    product.store.promote("v1", actor="ada", reason="a test")
     product.store.request_round(trigger="operator", stages=None, actor="ada")
     product.keeper.look()
     product.keeper.beat()
     assert product.store.rounds()[0].state == "queued"
-    assert product.store.learner().missing == "Training needs more memory."
+    missing = product.store.learner().missing
+    assert missing is not None
+    assert missing.startswith("v1 holds full weights and learner.weights is lora")
+    product.store.rollback(actor="ada", reason="a test")
+    product.keeper.look()
+    assert product.store.rounds()[0].state == "done"
 
 
 def test_the_clock_beats_looks_and_knows_the_next_scheduled_run(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from learner.batching import Group, collate
-from learner.forward import reply_logits_NV
 from learner.losses import full_kl
 from learner.ppo import PPO
 from learner.reward import RewardModel, train
 from learner.settings import PPOSettings, RewardSettings
+from learner.vocabulary import Distributions
 from policy.model import Model, load
 from tests.test_learner_reward import made_rankings
 from tests.tiny_models import make_tiny
@@ -100,7 +100,9 @@ def test_a_huge_kl_coefficient_leaves_the_distributions(
             ppo.step(PROMPTS * 4)
         batch = collate(ppo.experience.groups)
         with torch.no_grad():
-            logits, ref_logits = (reply_logits_NV(net, batch) for net in (mine.net, policy.net))
+            logits, ref_logits = (
+                Distributions.of(net, batch).logits_NV() for net in (mine.net, policy.net)
+            )
         return full_kl(logits, ref_logits).mean().item()
 
     assert moved(1e4) < share * moved(0.0)

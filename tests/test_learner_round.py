@@ -183,6 +183,25 @@ def test_a_round_goes_on_from_what_led(tmp_path: Path, whole: bool, start: str) 
     assert product.store.version("v2").parent == start
 
 
+def test_adapters_make_versions_one_from_the_other(tmp_path: Path) -> None:
+    """With `learner.weights` lora a round publishes peft's files over v0, and the next goes on from
+    them; v0's own files are the only full weights."""
+    product = Product(tmp_path, weights="lora", gate={**SMALL["gate"], "regression_drop": 1.0})  # type: ignore[dict-item]
+    for number in (1, 2):
+        product.rank(90, seed=number)
+        product.keeper.look()
+        round_ = product.store.rounds()[0]
+        assert round_.state == "done", round_.error
+        manifest = product.versions.verify(f"v{number}")
+        assert manifest.kind == product.store.version(f"v{number}").kind == "adapter"
+        assert set(manifest.files) == {"adapter_config.json", "adapter_model.safetensors"}
+        assert "adapter_model.safetensors" in product.versions.verify(f"r{number}").files
+        if number == 1 and product.store.live().version == "v0":
+            product.store.promote("v1", actor="ada", reason="a test")
+    assert product.versions.read("v2").parent == "v1"
+    assert not list(product.versions.root.glob("*/model*.safetensors"))
+
+
 def test_rloo_makes_a_version_too(tmp_path: Path) -> None:
     """With `learner.method` rloo a round comes as far as the gate."""
     product = Product(tmp_path, method="rloo")
