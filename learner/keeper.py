@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from feedback.errors import LeaseLost
 from feedback.records import Claim
 from feedback.store import Store
+from learner.idle import Idle
 from learner.memory import missing
 from learner.progress import Cancelled
 from learner.settings import LearnerSettings, Settings
@@ -40,6 +41,7 @@ class Keeper:
         self.next_run_at: float | None = None
         self.baseline: Baseline | None = None
         self.missing = missing(self.versions.folder("v0"))
+        self.idle = Idle(store, self.versions, self.settings)
 
     def beat(self) -> None:
         """Say that this learner lives, and keep its lease."""
@@ -57,18 +59,23 @@ class Keeper:
                 log.warning("%s", error)
 
     def look(self) -> None:
-        """Ask for a round if one is due, and run the open one if it can be had."""
+        """Ask for a round if one is due, and run the open one if it can be had; else score a few
+        stored answers.
+        """
         if self.missing:
             return
         trigger = self._due()
         if trigger:
             self.store.request_round(trigger=trigger, stages=None, actor="learner")
         self.claim = self.store.claim_round(self.holder, self.settings.lease_s)
-        if self.claim is not None:
-            self.beat()
-            self._run(self.claim)
-            self.claim = None
-            self.beat()
+        if self.claim is None:
+            self.idle.turn()
+            return
+        self.idle.leave()
+        self.beat()
+        self._run(self.claim)
+        self.claim = None
+        self.beat()
 
     def request_scheduled(self) -> None:
         """Ask for a round because the cron line says so."""

@@ -174,6 +174,8 @@ class LearnerSettings(BaseModel):
     """How long a few rankings wait for company, in seconds."""
     tick_s: float = Field(default=1.0, gt=0)
     """How often the learner looks for work, in seconds."""
+    idle_s: float = Field(default=0.2, ge=0)
+    """Seconds of a tick that go to scoring stored answers while no round runs; 0 scores none."""
     lease_s: float = Field(default=30.0, gt=1)
     """How long a silent learner keeps its round, in seconds; then another may take it over."""
     threads: int | None = Field(default=None, ge=1)
