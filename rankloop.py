@@ -339,11 +339,12 @@ def rewards_score(
     text = read_text(file)
     begin(settings.learner.cpu_threads)
     from learner.score_lines import CannotScore, score_file
+    from learner.settings import UnusableScorer
     from policy.versions import CorruptVersion
 
     try:
         score_file(text, settings, reward, out)
-    except (CannotScore, CorruptVersion, OSError) as error:
+    except (CannotScore, CorruptVersion, UnusableScorer, OSError) as error:
         raise UserError(f"{file}: {error}") from None
 
 

@@ -7,8 +7,8 @@ Axes: R replies, L tokens of a reply, D hidden.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 import torch
@@ -18,7 +18,7 @@ from learner.anchor import Anchor
 from learner.batching import Group, collate
 from learner.forward import hidden_MD
 from learner.losses import kl_estimate
-from learner.reward import RewardModel
+from learner.rewarder import RANKING, Rewarder
 from learner.rollout import Prompt
 from learner.settings import PPOSettings
 from policy.engine import Completion
@@ -37,7 +37,8 @@ class Experience:
     """Replies with the sampler's log-probabilities, the reward model's states and scores, and
     whether each ended by itself and is known to be wrong.
 
-    `ref_logps_RL` are the reference's where the KL to it is paid out of the reward, else None.
+    `ref_logps_RL` are the reference's where the KL to it is paid out of the reward, else None;
+    `parts` are what the scores are made of, by name.
     """
 
     groups: Sequence[Group]
@@ -48,6 +49,12 @@ class Experience:
     scores_R: Tensor
     stopped_R: Tensor
     wrong_R: Tensor
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def ranking_R(self) -> Tensor:
+        """What the reward model by itself says of the replies."""
+        return self.parts.get(RANKING, self.scores_R)
 
     def replies_of(self, indices: Sequence[int]) -> list[int]:
         """The replies of these groups."""
@@ -56,8 +63,9 @@ class Experience:
 
     @property
     def figures(self) -> dict[str, float]:
-        """What a step's metrics say of its replies."""
-        return {
+        """What a step's metrics say of its replies; the reward's parts, where it has several."""
+        several = self.parts.items() if len(self.parts) > 1 else ()
+        return {f"reward/{name}": part_R.mean().item() for name, part_R in several} | {
             "reward": self.scores_R.mean().item(),
             "reward_std": self.scores_R.std().item(),
             "reply_tokens": self.mask_RL.sum(1).float().mean().item(),
@@ -78,27 +86,29 @@ class Lesson:
 def judged(
     prompts: Sequence[Prompt],
     replies: Sequence[Sequence[Completion]],
-    reward: RewardModel,
+    reward: Rewarder,
     wrong: Wrong,
     reference: Anchor | None,
 ) -> Experience:
     """The replies scored; a `reference` adds its log-probabilities of them."""
-    device = reward.net.device
+    device = reward.device
     pairs = zip(prompts, replies, strict=True)
     groups = [Group(p, tuple(c.tokens for c in answers)) for p, answers in pairs]
     flat = [c for answers in replies for c in answers]
     old_logps_N = torch.tensor([x for c in flat for x in c.logps], device=device)
     batch = collate(groups, device)
-    hidden = hidden_MD(reward.net, batch)
+    hidden = hidden_MD(reward.own.net, batch)
+    rewards = reward.rewards(groups, batch, hidden)
     return Experience(
         groups,
         batch.mask_RL,
         batch.placed(old_logps_N),
         batch.placed(reference.logps_N(groups)) if reference else None,
         batch.placed(hidden[batch.predicts_N]),
-        reward.scores(hidden, batch),
+        rewards.total_R,
         torch.tensor([c.finish == "stop" for c in flat], device=device),
         torch.tensor([wrong(c.prompt, c.tokens) for c in flat], device=device),
+        rewards.parts,
     )
 
 

@@ -12,9 +12,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from feedback.preferences import last_user_message
 from feedback.records import UnscoredAnswer
 from feedback.store import Store
-from learner.settings import LearnerSettings
+from learner.settings import LearnerSettings, UnusableScorer
+from policy.source import load_chat
 from policy.versions import CorruptVersion, UnknownVersion, Versions
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class Idle:
         self.versions = versions
         self.settings = settings
         self.loaded: tuple[str, Rewarder] | None = None
+        self.said: dict[tuple[int, ...], str] = {}
         self.unusable: str | None = None
         self.worked = 0.0
 
@@ -56,6 +59,8 @@ class Idle:
         if rewarder is None:
             self._rest()
             return False
+        self.said.clear()
+        self.said.update({a.prompt_ids: last_user_message(a.messages) for a in answers})
         self.store.add_rewards(reward, scored(rewarder, answers))
         self.worked = time.monotonic()
         return True
@@ -74,7 +79,7 @@ class Idle:
             self.leave()
             try:
                 self.loaded = reward, self._load(reward)
-            except (UnknownVersion, CorruptVersion) as error:
+            except (UnknownVersion, CorruptVersion, UnusableScorer) as error:
                 log.warning("no answers are scored: %s", error)
                 self.unusable = reward
                 return None
@@ -84,11 +89,14 @@ class Idle:
         # torch is imported once there is a reward model, not at the start
         from learner.device import device_of
         from learner.parallel import use_threads
+        from learner.reader import Reader
         from learner.rewarder import Rewarder
 
         use_threads(1)  # a second one would wait for a core that the server wants
         self.versions.verify(reward)
-        return Rewarder.load(self.versions.folder(reward), device_of(self.settings.device))
+        reader = Reader(load_chat(self.versions.folder("v0")), self.said)
+        device = device_of(self.settings.device)
+        return Rewarder.load(self.versions.folder(reward), reader, device)
 
 
 def scored(rewarder: Rewarder, answers: Sequence[UnscoredAnswer]) -> dict[str, dict[str, float]]:

@@ -22,8 +22,12 @@ from learner.material import BuiltinMaterial, LoggedMaterial, Material
 from learner.parallel import use_threads
 from learner.ppo import PPO
 from learner.progress import Progress
+from learner.reader import Reader
 from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
+from learner.reward import RewardModel
+from learner.rewarder import Rewarder
 from learner.rloo import RLOO
+from learner.scorers import Scorer
 from learner.settings import LearnerSettings
 from policy.model import Model
 from policy.versions import CorruptVersion, UnknownVersion, Versions
@@ -88,6 +92,7 @@ class Round:
         result = Result("needs_feedback", (sure,), reward=_reward_figures(judges))
         if not sure.passed:
             return result
+        self.rewarder = self.rewarder_of(judges.reward)
         result = replace(result, reward_id=self.publish_reward(judges))
         if "ppo" not in stages:
             return replace(result, outcome="verified")
@@ -148,12 +153,20 @@ class Round:
             self.base.net.device,
         )
 
+    def rewarder_of(self, reward: RewardModel) -> Rewarder:
+        """What PPO is rewarded by: its reward model, and the scorers that are set beside it."""
+        device = self.base.net.device
+        scorers = [Scorer.load(s, device) for s in self.settings.reward.scorers]
+        rewarder = Rewarder(reward, scorers, Reader(self.base.chat, self.material.said))
+        rewarder.normalise_on(self.material.samples)
+        return rewarder
+
     def publish_reward(self, judges: Judges) -> str:
-        """PPO's reward model as a version folder."""
+        """PPO's reward as a version folder."""
         id = self.store.next_id("r")
         manifest = self.versions.publish(
             id,
-            judges.reward.save,
+            self.rewarder.save,
             kind="reward",
             parent="v0",
             round=self.claim.round_id,
@@ -178,7 +191,7 @@ class Round:
         ppo = METHODS[self.settings.method](
             self.policy,
             self.base.net,
-            judges.reward,
+            self.rewarder,
             self.material.replay,
             self.settings.ppo,
             self.seed,

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from learner.batching import Group
+from feedback.preferences import last_user_message
+from learner.batching import Group, Ids
 from learner.device import device_of
 from learner.parallel import use_threads
+from learner.reader import Reader
 from learner.rewarder import TOTAL, Rewarder
 from learner.settings import Settings
 from policy.chat import Chat, InvalidMessages, Message
@@ -52,7 +54,7 @@ def score_file(text: str, settings: Settings, reward: str | None, out: Path | No
     """Write a JSON line for each line of `text` to `out`, else to stdout as they come, by the
     reward model named, else the newest.
 
-    Raises CannotScore, CorruptVersion, OSError.
+    Raises CannotScore, CorruptVersion, UnusableScorer, OSError.
     """
     use_threads(settings.learner.cpu_threads)
     lines = [read(number, line) for number, line in _filled(text)]
@@ -72,9 +74,11 @@ def scored(
     versions = Versions(data / "versions")
     id = chosen(versions, reward)
     versions.verify(id)
-    chat = load_chat(versions.folder("v0"))
-    rewarder = Rewarder.load(versions.folder(id), device)
+    chat, said = load_chat(versions.folder("v0")), dict[Ids, str]()
+    rewarder = Rewarder.load(versions.folder(id), Reader(chat, said), device)
     groups = [_group(line, chat, rewarder.own.context) for line in lines]
+    turns = [[(message.role, message.content) for message in line.messages] for line in lines]
+    said |= {g.prompt: last_user_message(t) for g, t in zip(groups, turns, strict=True)}
     for start in range(0, len(lines), AT_ONCE):
         part = slice(start, start + AT_ONCE)
         for line, rows in zip(lines[part], rewarder.score(groups[part]), strict=True):
