@@ -3,6 +3,7 @@
     rankloop up                       server, learner and UI, supervised
     rankloop server | learner | ui    one of them, in the foreground
     rankloop versions | rounds        look and steer, over the API of a running server
+    rankloop rewards score            score conversations, on the data folder
 
 It knows no torch, no gradio and no SQL: the process that it starts imports what it needs after.
 """
@@ -53,8 +54,12 @@ rounds_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+rewards_app = typer.Typer(
+    help="Score conversations with a reward model.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(versions_app, name="versions")
 app.add_typer(rounds_app, name="rounds")
+app.add_typer(rewards_app, name="rewards")
 
 # Lets `--server.port 8001` through to `flags_of`, which knows the names.
 ANY_SETTING = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -325,6 +330,45 @@ def rounds_repeat(
 def rounds_cancel(context: typer.Context, round_id: int, config: Config = None) -> None:
     """Stop a round; what serves stays as it is."""
     show(ROUND_COLUMNS, [call(context, config, "POST", f"/v1/rounds/{round_id}/cancel")])
+
+
+# ---------------------------------------------------------------- the data folder
+
+
+@rewards_app.callback()
+def rewards() -> None:
+    """Score conversations with a reward model."""
+
+
+@rewards_app.command("score", context_settings=ANY_SETTING)
+def rewards_score(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(help="JSON lines; - is standard input.")],
+    reward: Annotated[str | None, typer.Option("--reward", help="Its id. [the newest]")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write. [stdout]")] = None,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Score the answers in a file with a reward model; no server needs to run."""
+    settings = load_settings(config, flags_of(context, data=data))
+    text = read_text(file)
+    begin(settings.learner.cpu_threads)
+    from learner.score_lines import CannotScore, score_file
+    from learner.settings import UnusableScorer
+    from policy.versions import CorruptVersion
+
+    try:
+        score_file(text, settings, reward, out)
+    except (CannotScore, CorruptVersion, UnusableScorer, OSError) as error:
+        raise UserError(f"{file}: {error}") from None
+
+
+def read_text(file: str) -> str:
+    """A file's text, or standard input's; raises UserError."""
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {file}: {error}") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -156,7 +156,8 @@ def _describe(error: ValidationError, sources: Mapping[str, str]) -> str:
     """The first thing wrong, in one line; values of the key are never shown."""
     first = error.errors(include_url=False)[0]
     name = ".".join(str(part) for part in first["loc"])
-    source = sources.get(name, "the settings")
+    whole = next((known for known in sources if f"{name}.".startswith(f"{known}.")), name)
+    source = sources.get(whole, "the settings")
     given = "" if name == "key" else f" (given: {first['input']!r})"
     return f"{_spelled(name, source)} in {source}: {first['msg']}{given}"
 

@@ -13,6 +13,7 @@ from benchmarks.learning_side import Work, serve
 from learner.parallel import use_threads
 from learner.ppo import PPO
 from learner.reward import RewardModel
+from learner.rewarder import Rewarder
 from learner.rollout import Prompt, Sampling, roll_out
 from learner.settings import PPOSettings
 from policy.model import Model, load
@@ -41,7 +42,7 @@ def prepare(work: Work) -> Callable[[], Mapping[str, float]]:
     folder = Path(work.model)
     policy, reference = (load(folder, device=work.device) for _ in range(2))
     reward = RewardModel.start(folder, 0).to(policy.net.device)
-    ppo = PPO(policy, reference.net, reward, lambda count: (), settings_of(work), 0)
+    ppo = PPO(policy, reference.net, Rewarder(reward), lambda count: (), settings_of(work), 0)
     rng = random.Random(0)
     vocabulary = policy.net.config.vocab_size
 

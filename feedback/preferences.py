@@ -117,3 +117,8 @@ def normalise(text: str) -> str:
 def first_user_message(messages: Iterable[tuple[str, str]]) -> str:
     """The content of the first message whose role is user; empty if there is none."""
     return next((content for role, content in messages if role == "user"), "")
+
+
+def last_user_message(messages: Iterable[tuple[str, str]]) -> str:
+    """The content of the last message whose role is user; empty if there is none."""
+    return first_user_message(reversed([*messages]))

@@ -75,6 +75,17 @@ class StoredCandidate:
 
 
 @dataclass(frozen=True)
+class UnscoredAnswer:
+    """A candidate and its prompt, as a reward model reads them; `messages` are (role, content)."""
+
+    id: str
+    messages: tuple[tuple[str, str], ...]
+    prompt_ids: tuple[int, ...]
+    text: str
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class StoredRanking:
     """A ranking as stored. `supersedes` is the earlier one that it replaces; `repeated` says that
     this was a retry.

@@ -22,6 +22,7 @@ from . import (
     presence,
     rankings,
     repeats,
+    rewards,
     rounds,
     training,
     versions,
@@ -42,6 +43,7 @@ from .records import (
     StoredCandidate,
     StoredDemonstration,
     StoredRanking,
+    UnscoredAnswer,
     VersionInfo,
     Waiting,
 )
@@ -196,6 +198,38 @@ class Store:
         """Every consented demonstration, oldest first."""
         with self._reading() as session:
             return demonstrations.consented(session)
+
+    # What reward models say of the answers
+
+    def rewards(self, candidate: str) -> dict[str, dict[str, float]]:
+        """A candidate's figures by reward model and name; those of "r3+17" are by r3 after 17
+        rankings more.
+        """
+        with self._reading() as session:
+            return rewards.of(session, candidate)
+
+    def want_reward(self, candidate: str) -> None:
+        """Have a candidate scored next, where there is a reward model; again is harmless."""
+        with self._writing("rewards") as session:
+            rewards.want(session, candidate)
+
+    def newest_reward(self) -> str | None:
+        """The id of the reward model that was published last."""
+        with self._reading() as session:
+            row = rewards.newest(session)
+            return None if row is None else row.id
+
+    def unscored(self, reward: str, limit: int) -> list[UnscoredAnswer]:
+        """Candidates that this reward model has not scored: wanted ones first, then the newest."""
+        with self._reading() as session:
+            return rewards.unscored(session, reward, limit)
+
+    def add_rewards(
+        self, reward: str, found: Mapping[str, Mapping[str, float]], since: int = 0
+    ) -> None:
+        """Keep figures of candidates, in place of what this reward model said of them before."""
+        with self._writing("rewards") as session:
+            rewards.add(session, reward, found, since)
 
     # Versions
 

@@ -10,6 +10,8 @@
 | live | a move of the live pointer |
 | round, round_input, metric | a learning round, a ranking that it used, one step's figures |
 | round_demonstration, round_prompt | a demonstration that a round used, a prompt that it had |
+| candidate_reward | a figure that a reward model gave an answer |
+| wanted_reward | an answer that somebody wants to see scored |
 | lease, learner, counter | who may publish, the last heartbeat, the last number given to an id |
 """
 
@@ -65,7 +67,7 @@ class Generation(Row, table=True):
     params: dict[str, Any] = Field(sa_type=Json)
     seed: int = Field(sa_type=BigInteger)
     template_hash: str
-    created_at: float = Field(sa_type=Float)
+    created_at: float = Field(sa_type=Float, index=True)
 
 
 class Candidate(Row, table=True):
@@ -316,6 +318,30 @@ class Metric(Row, table=True):
     step: int = Field(primary_key=True)
     at: float = Field(sa_type=Float)
     figures: dict[str, float | None] = Field(sa_type=Json)
+
+
+class CandidateReward(Row, table=True):
+    """`name` is "total" or a part of it; `place` is the order that the names are shown in, and
+    `since` counts the rankings that the model has taken in since its round.
+    """
+
+    __tablename__ = "candidate_reward"
+
+    candidate_id: str = Field(primary_key=True, foreign_key="candidate.id")
+    reward_id: str = Field(primary_key=True, foreign_key="version.id")
+    name: str = Field(primary_key=True)
+    place: int
+    value: float = Field(sa_type=Float)
+    since: int
+
+
+class WantedReward(Row, table=True):
+    """An answer that was looked at before any reward model had scored it."""
+
+    __tablename__ = "wanted_reward"
+
+    candidate_id: str = Field(primary_key=True, foreign_key="candidate.id")
+    at: float = Field(sa_type=Float)
 
 
 class Lease(Row, table=True):

@@ -7,9 +7,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from learner.settings import Settings
+from learner.settings import ScorerSettings, Settings, UnusableScorer
 
 log = logging.getLogger("rankloop.learner")
 
@@ -55,6 +55,7 @@ def _learn(settings: Settings) -> None:
         manifest = Versions(settings.data / "versions").install_base(settings.model)
     except (UnsupportedModel, WrongModel, CorruptVersion, ModelNotFound) as error:
         sys.exit(f"the model {settings.model} cannot be trained: {error}")
+    _check_scorers(settings.learner.reward.scorers)
     store.install_base("v0", digest=manifest.digest)
     keeper = Keeper(store, settings)
     keeper.beat()
@@ -63,6 +64,19 @@ def _learn(settings: Settings) -> None:
     _on_stop(stop.set)
     with ticking(keeper):
         stop.wait()
+
+
+def _check_scorers(scorers: Sequence[ScorerSettings]) -> None:
+    """SystemExit with a line for one that no round could use; else they are downloaded now."""
+    if not scorers:
+        return  # torch is imported by the first round, not at the start
+    from learner.scorers import checked
+
+    for scorer in scorers:
+        try:
+            checked(scorer)
+        except UnusableScorer as error:
+            sys.exit(str(error))
 
 
 if __name__ == "__main__":

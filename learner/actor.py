@@ -21,7 +21,7 @@ from learner.guards import check_ratio
 from learner.losses import AdaptiveKL, policy_loss
 from learner.optimise import Gradients, GradientSum, Optimiser, rate_of
 from learner.parallel import at_once, halved
-from learner.reward import RewardModel
+from learner.rewarder import Rewarder
 from learner.rollout import Prompt, Sampling, roll_out
 from learner.settings import PPOSettings
 from learner.sft import supervised_loss
@@ -80,7 +80,7 @@ class Actor:
         clip = settings.gradient_clip
         self.optimiser = Optimiser(policy.net, rate, steps=self.updates, gradient_clip=clip)
 
-    def sample(self, prompts: Sequence[Prompt], reward: RewardModel, wrong: Wrong) -> Experience:
+    def sample(self, prompts: Sequence[Prompt], reward: Rewarder, wrong: Wrong) -> Experience:
         """Fresh replies of the policy as it is now, judged."""
         s = self.settings
         how = Sampling(s.temperature, s.max_tokens, self.seed + self.taken, s.replies_per_prompt)

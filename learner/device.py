@@ -9,9 +9,14 @@ from learner.settings import LearnerSettings
 
 
 def take_device(settings: LearnerSettings) -> str:
-    """The device that is set (`auto` is CUDA where there is one, else the CPU), its threads set."""
-    device = settings.device
-    if device == "auto":
-        device = "cuda:0" if torch.cuda.is_available() else "cpu"
+    """The device that is set, its threads with it."""
+    device = device_of(settings.device)
     use_threads(settings.cpu_threads if device == "cpu" else 1)
     return device
+
+
+def device_of(name: str) -> str:
+    """`auto` is CUDA where there is one, else the CPU; any other name is itself."""
+    if name != "auto":
+        return name
+    return "cuda:0" if torch.cuda.is_available() else "cpu"

@@ -7,8 +7,8 @@ Axes: R replies, L tokens of a reply, D hidden.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 import torch
@@ -20,7 +20,7 @@ from learner.batching import Group, collate, passes
 from learner.forward import hidden_MD
 from learner.losses import kl_estimate
 from learner.parallel import at_once, halved
-from learner.reward import RewardModel
+from learner.rewarder import RANKING, Rewarder
 from learner.rollout import Prompt
 from learner.settings import PPOSettings
 from policy.engine import Completion
@@ -39,7 +39,8 @@ class Experience:
     """Replies with the sampler's log-probabilities, the reward model's states and scores, and
     whether each ended by itself and is known to be wrong.
 
-    `ref_logps_RL` are the reference's where the KL to it is paid out of the reward, else None.
+    `ref_logps_RL` are the reference's where the KL to it is paid out of the reward, else None;
+    `parts` are what the scores are made of, by name.
     """
 
     groups: Sequence[Group]
@@ -50,6 +51,12 @@ class Experience:
     scores_R: Tensor
     stopped_R: Tensor
     wrong_R: Tensor
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def ranking_R(self) -> Tensor:
+        """What the reward model by itself says of the replies."""
+        return self.parts.get(RANKING, self.scores_R)
 
     def replies_of(self, indices: Sequence[int]) -> list[int]:
         """The replies of these groups."""
@@ -58,8 +65,9 @@ class Experience:
 
     @property
     def figures(self) -> dict[str, float]:
-        """What a step's metrics say of its replies."""
-        return {
+        """What a step's metrics say of its replies; the reward's parts, where it has several."""
+        several = self.parts.items() if len(self.parts) > 1 else ()
+        return {f"reward/{name}": part_R.mean().item() for name, part_R in several} | {
             "reward": self.scores_R.mean().item(),
             "reward_std": self.scores_R.std().item(),
             "reply_tokens": self.mask_RL.sum(1).float().mean().item(),
@@ -78,19 +86,20 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the reward model sees in one reply, what it gives it, and the reference's
-    log-probabilities of its tokens, if those were asked for.
+    """What the reward model sees in one reply, what the reply is given, in total and in parts, and
+    the reference's log-probabilities of its tokens, if those were asked for.
     """
 
     features_LD: Tensor
-    score: Tensor
+    total: Tensor
+    parts: Mapping[str, Tensor]
     ref_logps_L: Tensor | None
 
 
 def judged(
     prompts: Sequence[Prompt],
     replies: Sequence[Sequence[Completion]],
-    reward: RewardModel,
+    reward: Rewarder,
     wrong: Wrong,
     reference: Anchor | None,
 ) -> Experience:
@@ -98,7 +107,7 @@ def judged(
     pairs = zip(prompts, replies, strict=True)
     groups = [Group(p, tuple(c.tokens for c in answers)) for p, answers in pairs]
     flat = [c for answers in replies for c in answers]
-    device = reward.net.device
+    device = reward.device
     old_logps_RL = pad_sequence([torch.tensor(c.logps, device=device) for c in flat], True)
     readings = _readings(groups, reward, reference)
     refs = [reading.ref_logps_L for reading in readings if reading.ref_logps_L is not None]
@@ -109,15 +118,17 @@ def judged(
         old_logps_RL,
         pad_sequence(refs, True) if refs else None,
         pad_sequence([reading.features_LD for reading in readings], True),
-        torch.stack([reading.score for reading in readings]),
+        torch.stack([reading.total for reading in readings]),
         torch.tensor([c.finish == "stop" for c in flat], device=device),
         torch.tensor([wrong(c.prompt, c.tokens) for c in flat], device=device),
+        {
+            name: torch.stack([reading.parts[name] for reading in readings])
+            for name in readings[0].parts
+        },
     )
 
 
-def _readings(
-    groups: Sequence[Group], reward: RewardModel, reference: Anchor | None
-) -> list[Reading]:
+def _readings(groups: Sequence[Group], reward: Rewarder, reference: Anchor | None) -> list[Reading]:
     """Of every reply, in order."""
     read: list[list[Reading]] = [[] for _ in groups]
 
@@ -128,23 +139,21 @@ def _readings(
             for i in run:
                 read[i] = [next(found) for _ in groups[i].replies]
 
-    at_once(fill, halved(passes([len(group) for group in groups], reward.net.device)))
+    at_once(fill, halved(passes([len(group) for group in groups], reward.device)))
     return [reading for readings in read for reading in readings]
 
 
-def _read(
-    groups: Sequence[Group], reward: RewardModel, reference: Anchor | None
-) -> Iterator[Reading]:
+def _read(groups: Sequence[Group], reward: Rewarder, reference: Anchor | None) -> Iterator[Reading]:
     """In one pass of each model."""
-    batch = collate(groups, reward.net.device)
-    hidden = hidden_MD(reward.net, batch)
+    batch = collate(groups, reward.device)
+    hidden = hidden_MD(reward.own.net, batch)
     lengths = batch.lengths_R.tolist()
     features = torch.split(hidden[batch.predicts_N], lengths)
     refs = torch.split(reference.logps_N(groups), lengths) if reference else [None] * len(lengths)
-    for features_LD, score, ref_logps_L in zip(
-        features, reward.scores(hidden, batch), refs, strict=True
-    ):
-        yield Reading(features_LD, score, ref_logps_L)
+    rewards = reward.rewards(groups, batch, hidden)
+    for r, (features_LD, ref_logps_L) in enumerate(zip(features, refs, strict=True)):
+        parts = {name: part_R[r] for name, part_R in rewards.parts.items()}
+        yield Reading(features_LD, rewards.total_R[r], parts, ref_logps_L)
 
 
 def reply_rewards_R(

@@ -128,7 +128,7 @@ class SecondOpinion:
         hang together, so their mean is one observation.
         """
         groups, judged = experience.groups, self.judge.score(experience.groups)
-        own = [experience.scores_R[experience.replies_of([i])] for i in range(len(groups))]
+        own = [experience.ranking_R[experience.replies_of([i])] for i in range(len(groups))]
         ours, theirs = [s.mean().item() for s in own], [statistics.fmean(s) for s in judged]
         self.score = statistics.fmean(theirs)
         self.first = self.first or (ours, theirs)

@@ -17,6 +17,7 @@ from feedback.errors import LeaseLost
 from feedback.records import Claim
 from feedback.store import Store
 from learner.due import trigger_of
+from learner.idle import Idle
 from learner.leftovers import clear_states
 from learner.progress import Cancelled
 from learner.readiness import lacking
@@ -44,6 +45,7 @@ class Keeper:
         self.next_run_at: float | None = None
         self.baseline: Baseline | None = None
         self.missing = self._lacking()
+        self.idle = Idle(store, self.versions, self.settings)
 
     def beat(self) -> None:
         """Say that this learner lives, and keep its lease."""
@@ -61,7 +63,9 @@ class Keeper:
                 log.warning("%s", error)
 
     def look(self) -> None:
-        """Ask for a round if one is due, and run the open one if it can be had."""
+        """Ask for a round if one is due, and run the open one if it can be had; else score a few
+        stored answers.
+        """
         self.missing = self._lacking()
         if self.missing:
             return
@@ -69,12 +73,19 @@ class Keeper:
         if trigger:
             self.store.request_round(trigger=trigger, stages=None, actor="learner")
         self.claim = self.store.claim_round(self.holder, self.settings.lease_s)
-        if self.claim is not None:
-            self.beat()
-            self._run(self.claim)
-            self.claim = None
-            self.beat()
+        if self.claim is None:
+            self.idle.turn()
+        else:
+            self._take_on(self.claim)
         clear_states(self.store, self.folder)
+
+    def _take_on(self, claim: Claim) -> None:
+        """Run the round that was claimed."""
+        self.idle.leave()
+        self.beat()
+        self._run(claim)
+        self.claim = None
+        self.beat()
 
     def request_scheduled(self) -> None:
         """Ask for a round because the cron line says so."""

@@ -7,10 +7,10 @@ those on which the second reward model judges it.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from feedback.preferences import first_user_message, split_of
+from feedback.preferences import first_user_message, last_user_message, split_of
 from feedback.records import LoggedPrompt
 from learner.batching import Group
 from learner.rollout import Prompt, Sampling, roll_out
@@ -38,6 +38,10 @@ class Material(Protocol):
     @property
     def samples(self) -> Sequence[Group]:
         """Fresh replies of the reference."""
+
+    @property
+    def said(self) -> Mapping[Prompt, str]:
+        """What the user said last in each prompt."""
 
     def draw(self, count: int) -> list[Prompt]:
         """So many prompts for rollouts, other ones each time."""
@@ -68,6 +72,8 @@ class BuiltinMaterial:
             for side in ("train", "judge")
         )
         self.asked = dict(zip(self.generated, sides["train"], strict=True))
+        said = {ids: last_user_message(_turns(prompt)) for ids, prompt in self.asked.items()}
+        self.said: Mapping[Prompt, str] = _said(logged) | said
         self.samples = _sampled(reference, self.generated[:SAMPLES], seed)
         right = [g for g in self.samples if not self.wrong(g.prompt, g.replies[0])]
         self.own = right or self.samples
@@ -97,6 +103,7 @@ class LoggedMaterial:
         self.train = _logged(logged, "train")
         self.judge = _logged(logged, "judge")
         self.samples = _sampled(reference, self.train[:SAMPLES], seed)
+        self.said: Mapping[Prompt, str] = _said(logged)
 
     def draw(self, count: int) -> list[Prompt]:
         return self.rng.choices(self.train, k=count)
@@ -121,9 +128,17 @@ def _generated(seed: int) -> dict[str, list[builtin.Prompt]]:
     """The generator's prompts by side of the split, about as many on each."""
     sides: dict[str, list[builtin.Prompt]] = {"train": [], "judge": []}
     for prompt in builtin.prompts(seed, GENERATED_PROMPTS, split="train"):
-        turns = [(m.role, m.content) for m in prompt.messages]
-        sides[split_of(first_user_message(turns))].append(prompt)
+        sides[split_of(first_user_message(_turns(prompt)))].append(prompt)
     return sides
+
+
+def _turns(prompt: builtin.Prompt) -> list[tuple[str, str]]:
+    return [(m.role, m.content) for m in prompt.messages]
+
+
+def _said(logged: Sequence[LoggedPrompt]) -> dict[Prompt, str]:
+    """What the user said last in each logged prompt."""
+    return {p.prompt_ids: last_user_message(p.messages) for p in logged}
 
 
 def _sampled(reference: Model, prompts: Sequence[Prompt], seed: int) -> list[Group]:

@@ -24,7 +24,7 @@ from learner.actor import Actor, Replay
 from learner.critic import Critic
 from learner.experience import Experience, Lesson, Wrong, token_rewards_RL, unchecked
 from learner.losses import AdaptiveKL
-from learner.reward import RewardModel
+from learner.rewarder import Rewarder
 from learner.rollout import Prompt
 from learner.settings import PPOSettings
 from learner.state import State
@@ -43,14 +43,14 @@ class PPO:
         self,
         policy: Model,
         reference: PreTrainedModel,
-        reward: RewardModel,
+        reward: Rewarder,
         replay: Replay,
         settings: PPOSettings,
         seed: int,
         wrong: Wrong = unchecked,
     ) -> None:
         self.actor = Actor(policy, reference, replay, settings, seed)
-        self.critic = Critic(reward, settings, self.actor.updates)
+        self.critic = Critic(reward.own, settings, self.actor.updates)
         self.settings = settings
         self.reward = reward
         self.wrong = wrong

@@ -163,6 +163,11 @@ class RewardModel(nn.Module):
         if self.ensemble is not None:
             self.head.weight.copy_(self.ensemble.mean_1D)
 
+    @property
+    def context(self) -> int:
+        """The longest prompt and reply together that the trunk reads, in tokens."""
+        return int(self.net.config.max_position_embeddings)
+
     def values(self, hidden: Tensor) -> Tensor:
         """The normalised head at any position: (..., D) gives (...)."""
         raw: Tensor = self.head(hidden).squeeze(-1)

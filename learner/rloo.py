@@ -25,7 +25,7 @@ from transformers import PreTrainedModel
 from learner.actor import Actor, Replay
 from learner.experience import Experience, Lesson, Wrong, token_rewards_RL, unchecked
 from learner.losses import AdaptiveKL, rloo_advantages
-from learner.reward import RewardModel
+from learner.rewarder import Rewarder
 from learner.rollout import Prompt
 from learner.settings import PPOSettings
 from learner.state import State
@@ -44,7 +44,7 @@ class RLOO:
         self,
         policy: Model,
         reference: PreTrainedModel,
-        reward: RewardModel,
+        reward: Rewarder,
         replay: Replay,
         settings: PPOSettings,
         seed: int,

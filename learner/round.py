@@ -31,10 +31,14 @@ from learner.plan import plan_of
 from learner.ppo import PPO
 from learner.progress import Progress
 from learner.publishing import Publisher
+from learner.reader import Reader
 from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
+from learner.reward import RewardModel
+from learner.rewarder import Rewarder
 from learner.rloo import RLOO
 from learner.saved import Saved
 from learner.saves import Saves
+from learner.scorers import Scorer
 from learner.settings import LearnerSettings
 from learner.tuning import asked_of, helped, lacking, lessons_of, tune, with_own
 from policy.model import Model
@@ -118,6 +122,7 @@ class Round:
         result = Result("needs_feedback", (sure,), reward=judges.figures)
         if not sure.passed:
             return result
+        self.rewarder = self.rewarder_of(judges.reward)
         result = replace(result, reward_id=self.publish_reward(judges))
         if "ppo" not in stages:
             return replace(result, outcome="verified")
@@ -246,12 +251,20 @@ class Round:
             self.saved,
         )
 
+    def rewarder_of(self, reward: RewardModel) -> Rewarder:
+        """What PPO is rewarded by: its reward model, and the scorers that are set beside it."""
+        device, chat = reward.net.device, self.reference.model.chat
+        scorers = [Scorer.load(s, device) for s in self.settings.reward.scorers]
+        rewarder = Rewarder(reward, scorers, Reader(chat, self.material.said))
+        rewarder.normalise_on(self.material.samples)
+        return rewarder
+
     def publish_reward(self, judges: Judges) -> str:
-        """PPO's reward model as a version folder."""
+        """PPO's reward as a version folder."""
         calibrated = {"calibration_error": judges.calibration.error}
         return self.publisher.publish(
             "reward",
-            judges.reward.save,
+            self.rewarder.save,
             parent=self.reference.id,
             settings=self.settings.reward.model_dump(mode="json"),
             figures=judges.held_out.as_dict() | calibrated,
@@ -265,7 +278,7 @@ class Round:
         ppo = METHODS[self.settings.method](
             self.policy,
             self.reference.model.net,
-            judges.reward,
+            self.rewarder,
             self.material.replay,
             self.settings.ppo,
             self.seed,

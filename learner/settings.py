@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from feedback.settings import DatabaseSettings
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def _read_json(value: object) -> object:
+    """A text is JSON: the environment and flags have no other way to write a list."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"is not JSON: {error}") from None
+
+
+class ScorerSettings(BaseModel):
+    """A text classifier whose opinion of a reply is part of its reward."""
+
+    model_config = _FROZEN
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    """What it is called in metrics and records."""
+    model: str = Field(min_length=1)
+    """A folder or a Hugging Face hub id of a sequence classifier."""
+    label: str | int
+    """The label that is good to have, by name or by number."""
+    weight: float = Field(default=1.0, allow_inf_nan=False)
+    """What a deviation of its score counts, beside one of the ranking's; below 0 it costs."""
+    sees: Literal["reply", "pair"] = "reply"
+    """What it reads: the reply alone, or the user's last message and the reply."""
+
+
+class UnusableScorer(ValueError):
+    """A scorer that is set and cannot be had; the text names it and says what to do."""
+
+    def __init__(self, settings: ScorerSettings, reason: str) -> None:
+        super().__init__(f"learner.reward.scorers: {settings.name!r}: {reason}")
 
 
 class RewardSettings(BaseModel):
@@ -38,6 +80,8 @@ class RewardSettings(BaseModel):
     """Of several heads: weight of each one's squared distance from its random start."""
     pessimism: float = Field(default=0.0, ge=0)
     """Of several heads: deviations between them that PPO's reward lies below their mean."""
+    scorers: Annotated[tuple[ScorerSettings, ...], BeforeValidator(_read_json)] = ()
+    """Text classifiers weighed into PPO's reward: name, model, label, weight and sees of each."""
 
     @field_validator("margin", "rating_margin", "center")
     @classmethod
@@ -54,6 +98,18 @@ class RewardSettings(BaseModel):
         if value and info.data.get("heads") == 1:
             raise ValueError("one head has no deviation: set `heads` to 2 or more")
         return value
+
+    @field_validator("scorers")
+    @classmethod
+    def _have_names_of_their_own(
+        cls, scorers: tuple[ScorerSettings, ...]
+    ) -> tuple[ScorerSettings, ...]:
+        taken = ["total", "ranking"]
+        for scorer in scorers:
+            if scorer.name in taken:
+                raise ValueError(f"the name {scorer.name!r} is taken: call the scorer otherwise")
+            taken.append(scorer.name)
+        return scorers
 
 
 class SFTSettings(BaseModel):
@@ -189,6 +245,8 @@ class LearnerSettings(BaseModel):
     """How long a few rankings or demonstrations wait for company, in seconds."""
     tick_s: float = Field(default=1.0, gt=0)
     """How often the learner looks for work, in seconds."""
+    idle_s: float = Field(default=0.2, ge=0)
+    """Seconds of a tick that go to scoring stored answers while no round runs; 0 scores none."""
     lease_s: float = Field(default=30.0, gt=1)
     """How long a silent learner keeps its round, in seconds; then another may take it over."""
     threads: int | None = Field(default=None, ge=1)

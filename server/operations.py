@@ -264,11 +264,18 @@ def shown_move(move: VersionMove) -> dict[str, Any]:
 
 @router.get("/v1/candidates/{id}", responses=documented(404))
 def candidate(request: Request, id: TextId) -> dict[str, Any]:
-    """One answer: its tokens, their log-probabilities, and what it takes to generate it again."""
-    return shown_candidate(of(request).store.candidate(id))
+    """One answer: its tokens, their log-probabilities, what it takes to generate it again, and what
+    reward models say of it. One that none has scored yet is scored next."""
+    store = of(request).store
+    stored, rewards = store.candidate(id), store.rewards(id)
+    if not rewards:
+        store.want_reward(id)
+    return shown_candidate(stored, rewards)
 
 
-def shown_candidate(stored: StoredCandidate) -> dict[str, Any]:
+def shown_candidate(
+    stored: StoredCandidate, rewards: dict[str, dict[str, float]]
+) -> dict[str, Any]:
     return {
         "object": "candidate",
         "id": stored.id,
@@ -287,6 +294,6 @@ def shown_candidate(stored: StoredCandidate) -> dict[str, Any]:
         "params": stored.params,
         "seed": stored.seed,
         "template_hash": stored.template_hash,
-        "rewards": {},
+        "rewards": rewards,
         "created_at": stored.created_at,
     }

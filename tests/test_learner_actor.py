@@ -14,6 +14,7 @@ from learner.actor import Actor
 from learner.batching import Group
 from learner.experience import Lesson, judged, unchecked
 from learner.reward import RewardModel
+from learner.rewarder import Rewarder
 from learner.settings import PPOSettings
 from policy.engine import Completion
 from policy.model import Model, load
@@ -51,7 +52,7 @@ def made_lesson(actor: Actor, logp: float = -4.0) -> Lesson:
     ]
     reward = RewardModel.start(actor.policy.folder, seed=1)
     reference = actor.anchor if actor.settings.kl_in == "reward" else None
-    experience = judged(prompts, replies, reward, unchecked, reference)
+    experience = judged(prompts, replies, Rewarder(reward), unchecked, reference)
     generator = torch.Generator().manual_seed(0)
     return Lesson(experience, torch.randn(experience.mask_RL.shape, generator=generator))
 

@@ -15,6 +15,7 @@ from learner.improve import improve
 from learner.ppo import PPO
 from learner.progress import Progress
 from learner.reward import RewardModel
+from learner.rewarder import Rewarder
 from learner.rollout import Prompt
 from learner.settings import PPOSettings
 from policy.model import Model, load
@@ -44,6 +45,7 @@ class Prompts:
 
     samples = (Group((5, 6), ((7, 8),)),)
     rng = random.Random(0)
+    said: Mapping[Prompt, str] = {}
 
     def draw(self, count: int) -> list[Prompt]:
         return random.Random(0).choices([(5, 6, 7), (8, 9), (10, 11)], k=count)
@@ -85,7 +87,7 @@ def ppo(tmp_path_factory: pytest.TempPathFactory) -> PPO:
     given = {"steps": 4, "check_every": 2, "max_tokens": 8, "prompts_per_step": 4, "ptx": 0.0}
     settings = PPOSettings.model_validate(given)
     reward = RewardModel.start(folder, seed=1)
-    return PPO(policy, copy.deepcopy(policy.net), reward, lambda _: (), settings, seed=3)
+    return PPO(policy, copy.deepcopy(policy.net), Rewarder(reward), lambda _: (), settings, seed=3)
 
 
 def test_the_last_step_that_holds_is_kept(ppo: PPO) -> None:
@@ -135,7 +137,7 @@ def test_a_guard_ends_the_steps_and_keeps_what_held(
 def test_updates_that_are_not_finite_end_the_steps(ppo: PPO) -> None:
     """A reward model that scores NaN: the third update that cannot be made is the last."""
     before = flat(ppo.policy)
-    torch.nn.init.constant_(ppo.reward.head.weight, float("nan"))
+    torch.nn.init.constant_(ppo.reward.own.head.weight, float("nan"))
     improvement = improve(ppo, Prompts(), Scripted(), FLOOR, Unwritten())
     assert improvement.kept_step == 0
     assert improvement.stopped is not None

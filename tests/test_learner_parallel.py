@@ -14,6 +14,7 @@ from learner import parallel
 from learner.batching import Group
 from learner.ppo import PPO
 from learner.reward import RewardModel
+from learner.rewarder import Rewarder
 from learner.rollout import Sampling, roll_out
 from learner.settings import PPOSettings
 from policy.model import Model, load
@@ -95,7 +96,9 @@ def test_a_ppo_step_does_not_depend_on_the_halves(policy: Model, reward: RewardM
         given = {"steps": 4, "max_tokens": 12, "minibatch": 8, "ptx": 0.5, "learning_rate": 1e-3}
         settings = PPOSettings.model_validate(given)
         example = Group((5, 6), ((7, 8, 9),))
-        ppo = PPO(mine, policy.net, reward, lambda count: [example] * count, settings, seed=3)
+        ppo = PPO(
+            mine, policy.net, Rewarder(reward), lambda count: [example] * count, settings, seed=3
+        )
         metrics = ppo.step(PROMPTS)
         return metrics, torch.cat([p.detach().flatten() for p in mine.net.parameters()])
 

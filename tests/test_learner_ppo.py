@@ -13,6 +13,7 @@ from learner.batching import Group, collate
 from learner.losses import full_kl
 from learner.ppo import PPO
 from learner.reward import RewardModel, train
+from learner.rewarder import Rewarder
 from learner.settings import PPOSettings, RewardSettings
 from learner.vocabulary import Distributions
 from policy.model import Model, load
@@ -49,7 +50,7 @@ def make_ppo(policy: Model, reward: RewardModel, **changed: object) -> PPO:
     settings = PPOSettings.model_validate(given | changed)
     replay = [Group((5, 6), ((7, 8, 9),))]
     net = copy.deepcopy(policy.net)
-    return PPO(policy, net, reward, lambda count: replay * count, settings, seed=3)
+    return PPO(policy, net, Rewarder(reward), lambda count: replay * count, settings, seed=3)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])

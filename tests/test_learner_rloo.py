@@ -10,6 +10,7 @@ import torch
 
 from learner.experience import token_rewards_RL
 from learner.reward import RewardModel, train
+from learner.rewarder import Rewarder
 from learner.rloo import RLOO
 from learner.settings import LearnerSettings, PPOSettings, RewardSettings
 from policy.model import Model, load
@@ -42,7 +43,7 @@ def reward(folder: Path) -> RewardModel:
 def make_rloo(policy: Model, reward: RewardModel, **changed: object) -> RLOO:
     given = {"steps": 30, "max_tokens": 12, "minibatch": 8, "ptx": 0.0, "learning_rate": 3e-3}
     settings = PPOSettings.model_validate(given | changed)
-    return RLOO(policy, copy.deepcopy(policy.net), reward, lambda _: (), settings, seed=3)
+    return RLOO(policy, copy.deepcopy(policy.net), Rewarder(reward), lambda _: (), settings, seed=3)
 
 
 @pytest.mark.parametrize("kl_in", ["loss", "reward"])

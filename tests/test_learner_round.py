@@ -21,6 +21,7 @@ from learner.settings import LearnerSettings, Settings
 from policy.chat import Message
 from policy.versions import Versions
 from tests.test_learner_reward import made_rankings
+from tests.tiny_classifiers import make_classifier
 from tests.tiny_models import make_tiny
 
 WORDS = "hello fine thank you capital France Paris opposite hot cold Monday red green blue".split()
@@ -165,6 +166,22 @@ def test_a_round_runs_on_a_pessimist_of_several_heads(tmp_path: Path) -> None:
     [round_] = product.store.rounds()
     assert round_.state == "done", round_.error
     assert "heads/heads.safetensors" in product.versions.verify("r1").files
+
+
+def test_a_round_weighs_a_scorer_into_the_reward(tmp_path: Path) -> None:
+    """Each step's metrics show it apart, and what is published names it and its normalisation."""
+    scorer = {"name": "paris", "label": "names", "model": str(make_classifier(tmp_path / "bert"))}
+    reward = {**SMALL["reward"], "scorers": [scorer]}  # type: ignore[dict-item]
+    product = Product(tmp_path, reward=reward, idle_s=5.0)
+    product.rank(90, seed=1)
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.state == "done", round_.error
+    steps = [point.values for point in product.store.metrics(round_.id) if point.stage == "ppo"]
+    assert all("reward/paris" in step and "reward/ranking" in step for step in steps)
+    assert "scorers/scorers.json" in product.versions.verify("r1").files
+    product.keeper.look()
+    assert [*product.store.rewards("c1-89-0")["r1"]] == ["total", "ranking", "paris"]
 
 
 @pytest.mark.parametrize(("whole", "start"), [(True, "v1"), (False, "v0")])

@@ -149,3 +149,15 @@ def test_candidate_shows_its_tokens(server: Running) -> None:
         assert seen["completion_id"] == field["completion_id"]
         assert (seen["version"], seen["digest"], seen["seed"]) == ("v0", field["digest"], 9)
         assert len(seen["tokens"]) == len(seen["logprobs"]) == len(seen["raw_logprobs"])
+
+
+def test_a_candidate_shows_its_rewards(server: Running) -> None:
+    """None at first; asking has it scored next, and then it shows what was found."""
+    [id] = server.chat(n=1, max_tokens=4).json()["rankloop"]["candidates"]
+    server.store.register_version("r1", digest="d", parent="v0", kind="reward")
+    server.chat(n=1, max_tokens=4)
+    assert server.http.get(f"/v1/candidates/{id}").json()["rewards"] == {}
+    assert server.store.unscored("r1", 1)[0].id == id
+    figures = {"total": 0.75, "ranking": 0.75}
+    server.store.add_rewards("r1", {id: figures})
+    assert server.http.get(f"/v1/candidates/{id}").json()["rewards"] == {"r1": figures}

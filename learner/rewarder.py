@@ -1,0 +1,112 @@
+"""What rewards a reply: the reward model's score, and what else is weighed beside it.
+
+PPO, the record of stored answers and `rankloop rewards score` all ask this one thing; the critic
+still starts from the reward model's own head. A reward has parts, each normalised to mean 0 and
+deviation 1 on the reference's replies; the total is the ranking part plus the weighted others.
+
+Axes: R replies, M positions of a batch, D hidden.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from learner import scorers
+from learner.batching import Batch, Group, by_length, collate
+from learner.forward import hidden_MD
+from learner.parallel import at_once, halved
+from learner.reader import Exchange, Reader
+from learner.reward import RewardModel
+from learner.scorers import Scorer
+
+RANKING, TOTAL = "ranking", "total"
+"""What rankings taught, and the sum of all parts."""
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """Of R replies: the total, and each part by its name, unweighted, `ranking` first."""
+
+    total_R: Tensor
+    parts: Mapping[str, Tensor]
+
+    def rows(self) -> list[dict[str, float]]:
+        """Each reply's figures by name, the total first."""
+        columns = {TOTAL: self.total_R, **self.parts}
+        lists = [column_R.tolist() for column_R in columns.values()]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+class Rewarder:
+    """The reward of replies, in total and in parts."""
+
+    def __init__(
+        self, own: RewardModel, scorers: Sequence[Scorer] = (), reader: Reader | None = None
+    ) -> None:
+        assert reader or not scorers, "scorers read text"
+        self.own = own
+        self.scorers = scorers
+        self.reader = reader
+
+    @classmethod
+    def load(
+        cls, folder: Path, reader: Reader | None = None, device: torch.device | str = "cpu"
+    ) -> Rewarder:
+        """Read what `save` wrote; raises UnusableScorer."""
+        return cls(RewardModel.load(folder).to(device), scorers.load(folder, device), reader)
+
+    def save(self, folder: Path) -> None:
+        """Write the reward model, and beside it what was weighed with it."""
+        self.own.save(folder)
+        scorers.save(self.scorers, folder)
+
+    def normalise_on(self, reference: Sequence[Group]) -> None:
+        """Bring the scorers to mean 0, deviation 1 on the reference's replies, as the reward model
+        was.
+        """
+        exchanges = self._read(reference)
+        for scorer in self.scorers:
+            scorer.normalise_on(exchanges)
+
+    def _read(self, groups: Sequence[Group]) -> list[Exchange]:
+        """As texts, where any scorer wants them."""
+        return self.reader.read(groups) if self.reader and self.scorers else []
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = self.own.net.device
+        return device
+
+    def rewards(self, groups: Sequence[Group], batch: Batch, hidden: Tensor) -> Rewards:
+        """Of the replies of `groups`, from their batch and the trunk's states (M, D)."""
+        total_R = self.own.scores(hidden, batch)
+        parts = {RANKING: total_R}
+        exchanges = self._read(groups)
+        for scorer in self.scorers:
+            parts[scorer.settings.name] = scorer.scores(exchanges)
+            total_R = total_R + scorer.settings.weight * parts[scorer.settings.name]
+        return Rewards(total_R, parts)
+
+    def score(self, groups: Sequence[Group], size: int = 16) -> list[list[dict[str, float]]]:
+        """The figures of each group's replies, in their order, without gradients."""
+        found: list[list[dict[str, float]]] = [[]] * len(groups)
+
+        @torch.no_grad()
+        def fill(batches: Sequence[list[int]]) -> None:
+            for indices in batches:
+                chosen = [groups[i] for i in indices]
+                batch = collate(chosen, self.device)
+                hidden = hidden_MD(self.own.net, batch)
+                rows = iter(self.rewards(chosen, batch, hidden).rows())
+                for i, group in zip(indices, chosen, strict=True):
+                    found[i] = [next(rows) for _ in group.replies]
+
+        at_once(fill, halved(by_length([len(g) for g in groups], size, random.Random(0))))
+        return found
