@@ -28,24 +28,21 @@ AROUND = {
 
 
 def fingerprint(
+    model: str,
     settings: LearnerSettings,
     seed: int,
-    start: Manifest,
-    reference: Manifest,
+    versions: Sequence[Manifest],
     rankings: Sequence[RankedPrompt],
     prompts: Sequence[LoggedPrompt],
 ) -> dict[str, Any]:
-    """As JSON; `start` is the version whose weights the round goes on from, `reference` the one
-    that it is held near.
-    """
+    """As JSON; `versions` are those whose weights go into the round: reference and start."""
     set_to = settings.model_dump(mode="json", exclude=AROUND)
     return {
         "format": FORMAT,
+        "model": model,
         "settings": _digest(set_to | {"threads": settings.cpu_threads}),
         "seed": seed,
-        "model": start.base_digest,
-        "start": [start.id, start.digest],
-        "reference": [reference.id, reference.digest],
+        "versions": [[manifest.id, manifest.digest] for manifest in versions],
         "rankings": [[r.ranking_id, r.weight] for r in rankings],
         "prompts": _digest([[p.split, p.prompt_ids] for p in prompts]),
     }

@@ -152,6 +152,7 @@ class RewardModel(nn.Module):
     def restore(self, state: State) -> None:
         """Be as the model of the same start was that gave this state."""
         put_back(self, state.part("weights").tensors)
+        self.settle()
         if self.ensemble is not None:
             self.ensemble.level_H.copy_(state.part("level").tensors["level_H"])
         scale = state.part("scale").values

@@ -195,8 +195,8 @@ class Round:
         """What an interrupted attempt at this very round had come to, if there was one. Figures of
         an attempt at anything else are no longer the round's.
         """
-        start, reference = map(self.versions.read, (self.start, self.reference.id))
-        belongs = fingerprint(self.settings, self.seed, start, reference, self.rankings, logged)
+        of = [self.versions.read(id) for id in (self.reference.id, self.start)]
+        belongs = fingerprint(self.model, self.settings, self.seed, of, self.rankings, logged)
         saved = Saved(self.folder / str(self.claim.round_id), belongs)
         if not saved.found:
             self.store.forget_metrics(self.claim)

@@ -251,8 +251,8 @@ class LearnerSettings(BaseModel):
     """How long a silent learner keeps its round, in seconds; then another may take it over."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of training; unset, one for each core. The server comes first on all of them."""
-    save_every: int = Field(default=1, ge=1)
-    """PPO steps between saves of a running round, which goes on from the last if interrupted."""
+    save_every: int = Field(default=2, ge=1)
+    """PPO steps between saves of a running round; a save takes about a twentieth of a step."""
     tensorboard: Path | None = None
     """Folder for each round's figures as TensorBoard events; needs `rankloop[tensorboard]`."""
     device: str = "auto"

@@ -14,7 +14,8 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
 
 MAX_MESSAGES = 1024
@@ -111,13 +112,19 @@ class RoundRequest(Wire):
     without: list[Name] = Field([], max_length=256)
     user: Name | None = None
 
-    @model_validator(mode="after")
-    def _a_repeat_has_its_own_stages(self) -> RoundRequest:
-        if self.repeat is None and self.without:
+    @field_validator("repeat")
+    @classmethod
+    def _has_the_stages_that_it_had(cls, repeat: int | None, info: ValidationInfo) -> int | None:
+        if repeat is not None and info.data.get("stages") is not None:
+            raise ValueError("a round that is repeated has the stages that it had: leave `stages`")
+        return repeat
+
+    @field_validator("without")
+    @classmethod
+    def _is_of_a_repeat(cls, without: list[Name], info: ValidationInfo) -> list[Name]:
+        if without and info.data.get("repeat") is None:
             raise ValueError("people are left out of a round that is repeated: say which, `repeat`")
-        if self.repeat is not None and self.stages is not None:
-            raise ValueError("a round that is repeated has the stages that it had")
-        return self
+        return without
 
 
 class OperatorRequest(Wire):

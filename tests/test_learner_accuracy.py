@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from learner.accuracy import Judged, judged_pairs, length_correlation, measure
@@ -36,6 +38,13 @@ def test_a_ranking_counts_once() -> None:
     wrong = judged_pairs(ranking((1, 2, 3), ("", "", "")), (0.0, 1.0, 2.0))
     assert measure(right + wrong).accuracy == pytest.approx(0.5)
     assert measure(right + wrong).pairs == 5
+
+
+def test_a_ranking_counts_as_much_as_it_weighs() -> None:
+    """One wholly right of weight 3 beside one wholly wrong of weight 1: three quarters."""
+    heavy = replace(ranking((1, 2), ("", "")), weight=3.0)
+    pairs = judged_pairs(heavy, (1.0, 0.0)) + judged_pairs(ranking((1, 2), ("", "")), (0.0, 1.0))
+    assert measure(pairs).accuracy == 0.75
 
 
 def test_length_is_correlated_within_a_prompt() -> None:

@@ -23,8 +23,8 @@ from tests.test_learner_round import Product, settings_in
 
 STEPS = {"steps": 4, "prompts_per_step": 4, "max_tokens": 10, "check_every": 2}
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "two threads": {"threads": 2, "save_every": 2},
-    "rloo": {"threads": 1, "method": "rloo"},
+    "two threads": {"threads": 2},
+    "rloo": {"threads": 1, "save_every": 2, "method": "rloo"},
     "moving reference": {
         "threads": 2,
         "ppo": STEPS | {"anchor_decay": 0.9, "kl_in": "reward", "epochs": 2, "minibatch": 8},
@@ -52,7 +52,7 @@ def _threads() -> Iterator[None]:
 def ready(folder: Path, **changed: Any) -> Product:
     """A product whose next look starts a round."""
     folder.mkdir()
-    product = Product(folder, **{"threads": 1, "ppo": STEPS} | changed)
+    product = Product(folder, **{"threads": 1, "save_every": 1, "ppo": STEPS} | changed)
     product.rank(90, seed=1)
     return product
 
@@ -210,7 +210,7 @@ def test_a_round_that_is_over_leaves_no_state(
 
 def learn(folder: Path) -> None:
     """A learner process on a product's data."""
-    settings = settings_in(folder, threads=1, ppo=STEPS)
+    settings = settings_in(folder, threads=1, save_every=1, ppo=STEPS)
     Keeper(Store.open(settings.database.resolve(settings.data)), settings).look()
 
 

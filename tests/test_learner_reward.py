@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from learner.accuracy import judged_pairs, measure
 from learner.batching import Group, collate
-from learner.reward import RankedGroup, RewardModel, _loss, schedule, train
+from learner.reward import RankedGroup, RewardModel, _loss, _rankings_loss, schedule, train
 from learner.settings import RewardSettings
 from tests.tiny_models import make_tiny
 
@@ -104,6 +105,15 @@ def test_each_kind_has_its_loss() -> None:
     assert listwise == pytest.approx(math.log(6) / 2)
     assert loss([0.0] * 3, ranked((1, 2, 3)), kind="binary") == pytest.approx(math.log(2))
     assert loss([3.0, 0.0], ranked((1, 1)), kind="binary") == 0.0
+
+
+def test_a_rankings_weight_multiplies_its_loss(folder: Path) -> None:
+    """Two rankings, of weights 1/2 and 2: their mean loss is (a / 2 + 2 b) / 2."""
+    model, settings = RewardModel.start(folder, seed=1), RewardSettings()
+    both = made_rankings(2, seed=1)
+    a, b = (_rankings_loss(model, [one], settings).item() for one in both)
+    weighed = [replace(one, weight=weight) for one, weight in zip(both, (0.5, 2.0), strict=True)]
+    assert _rankings_loss(model, weighed, settings).item() == pytest.approx((a / 2 + 2 * b) / 2)
 
 
 def test_margins_of_ranks_and_ratings_add_up() -> None:

@@ -58,7 +58,7 @@ class Product:
         self.model = self.versions.load("v0")
         self.keeper = Keeper(self.store, settings)
 
-    def rank(self, count: int, seed: int, like: bool = True) -> None:
+    def rank(self, count: int, seed: int, like: bool = True, person: str = "ada") -> None:
         """So many people rank four answers: they like one token, or nothing in particular."""
         rng = random.Random(f"{seed} people")  # not the stream that the replies are drawn from
         for i, ranking in enumerate(made_rankings(count, seed)):
@@ -67,7 +67,7 @@ class Product:
             self.store.record_generation(self._generation(f"{seed}-{i}", text, ids, ranking))
             ranks = list(ranking.ranks) if like else [rng.randrange(1, 3) for _ in ids]
             self.store.add_ranking(
-                person="ada", candidates=ids, completion_id=None, ranks=list(ranks)
+                person=person, candidates=ids, completion_id=None, ranks=list(ranks)
             )
 
     def show(self, count: int, seed: int = 0, answer: str = "The opposite of hot is cold.") -> None:

@@ -21,6 +21,13 @@ def test_every_pair_of_a_ranking_counts() -> None:
     assert sum(each.weight for each in found) == pytest.approx(1)
 
 
+def test_pairs_share_their_rankings_weight() -> None:
+    """Three pairs of a ranking that weighs a half."""
+    ranking = RankedGroup("c", Group((1,), ((2,),) * 3), (1, 1, 2), ("", "", ""), weight=0.5)
+    found = list(compared(ranking, (3.0, 1.0, 2.0)))
+    assert [each.weight for each in found] == [pytest.approx(0.5 / 3)] * 3
+
+
 def test_a_tie_is_foretold_by_scores_that_are_close() -> None:
     """Within a width of 1 both are alike; beyond it the higher one is better."""
     assert [pair(order, 0.5).right(1.0) for order in (-1, 0, 1)] == [False, True, False]

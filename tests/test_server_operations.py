@@ -69,6 +69,46 @@ def test_queued_round_is_cancelled(server: Running) -> None:
     assert server.http.post("/v1/rounds").json()["id"] == id + 1
 
 
+def test_a_round_is_repeated_without_somebody(server: Running) -> None:
+    """Over HTTP, with what each had given; another one has to wait, and says so."""
+    store, ids = server.store, []
+    for person in ("ann", "bob"):
+        candidates = server.chat("Hello!", n=2, user=person).json()["rankloop"]["candidates"]
+        ids.append(store.add_ranking(person=person, candidates=candidates, ranks=[1, 2]).id)
+    first = server.http.post("/v1/rounds").json()["id"]
+    claim = store.claim_round("h", 60)
+    assert claim is not None
+    store.use_rankings(claim, ids)
+    asked = {"repeat": first, "without": ["bob"], "user": "eve"}
+    refused = server.http.post("/v1/rounds", json=asked)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (409, "repeat")
+    store.finish_round(claim, outcome="rejected")
+    answer = server.http.post("/v1/rounds", json=asked)
+    again = answer.json()
+    assert (answer.status_code, again["repeat_of"], again["without"]) == (202, first, ["bob"])
+    for id, count in ((first, 2), (again["id"], 1)):
+        given = server.http.get(f"/v1/rounds/{id}/inputs").json()["data"]
+        assert len(given) == count
+        assert given[0] == {"ranking": ids[0], "person": "ann", "weight": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"repeat": 1, "stages": ["ppo"]}, "repeat"),
+        ({"without": ["bob"]}, "without"),
+        ({"repeat": 0}, "repeat"),
+    ],
+)
+def test_what_repeats_nothing_is_refused(
+    untouched: Running, body: dict[str, object], param: str
+) -> None:
+    """It names the field that does not go with the others."""
+    answer = untouched.http.post("/v1/rounds", json=body)
+    check(answer.json(), "ErrorResponse")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One server for all requests that change nothing."""
@@ -82,6 +122,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     [
         ("GET", "/v1/rounds/7", 404),
         ("GET", "/v1/rounds/7/metrics", 404),
+        ("GET", "/v1/rounds/7/inputs", 404),
         ("POST", "/v1/rounds/7/cancel", 404),
         ("GET", "/v1/rounds/x", 400),
         ("GET", "/v1/rounds/99999999999999999999", 400),
