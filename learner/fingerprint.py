@@ -1,8 +1,7 @@
 """What a round's state belongs to: with the same, every step comes out the same on a CPU.
 
 The live version is not of it. Where a round starts and what it is held near are, and nothing before
-the gate asks who serves.
-Nor is the code: what a state holds is numbered instead.
+the gate asks who serves. Nor is the code: what a state holds is numbered instead.
 """
 
 from __future__ import annotations
@@ -22,9 +21,10 @@ FORMAT = 1
 
 AROUND = {
     *("mode", "schedule", "tick_s", "lease_s", "save_every", "tensorboard"),
-    *("rankings_per_round", "least_rankings", "longest_wait_s"),
+    *("rankings_per_round", "least_rankings", "demonstrations_per_round", "longest_wait_s"),
+    *("idle_s", "sft"),
 }
-"""Settings of when a round runs and what is seen of it, which change nothing in it."""
+"""Settings of when a round runs and what is seen of it, which change nothing in it, and those of rounds that fine-tune."""
 
 
 def fingerprint(

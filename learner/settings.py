@@ -240,7 +240,7 @@ class LearnerSettings(BaseModel):
     least_rankings: int = Field(default=8, ge=1)
     """New rankings that start a round once the oldest has waited `longest_wait_s`."""
     demonstrations_per_round: int = Field(default=16, ge=1)
-    """New demonstrations that start fine-tuning, half to judge by; half as many once one waited."""
+    """New demonstrations, half to judge by, that start fine-tuning; half as many if one waited."""
     longest_wait_s: float = Field(default=600.0, gt=0)
     """How long a few rankings or demonstrations wait for company, in seconds."""
     tick_s: float = Field(default=1.0, gt=0)
