@@ -23,14 +23,14 @@ from benchmarks.workshop import Workshop, prompt_ids, reply_ids, table
 from feedback.records import LoggedPrompt
 from learner.batching import Group, collate
 from learner.demonstration import of_conversation
-from learner.forward import reply_logits_NV
-from learner.losses import token_logps
 from learner.material import LoggedMaterial
 from learner.ppo import PPO
 from learner.reward import RankedGroup, RewardModel, train
+from learner.rewarder import Rewarder
 from learner.rollout import Prompt, Sampling, roll_out
 from learner.settings import PPOSettings, RewardSettings, SFTSettings
 from learner.sft import Lessons, fine_tune
+from learner.vocabulary import reply_logps_N
 from policy.chat import Chat
 from policy.engine import Completion
 from policy.model import Model
@@ -169,7 +169,7 @@ def improvement(shop: Workshop) -> dict[str, Any]:
     )
     prompts = material.held_out(shop.effort.held_out_prompts)
     before = look(reference, prompts, reward)
-    ppo = PPO(policy, reference.net, reward, material.replay, settings, 0)
+    ppo = PPO(policy, reference.net, Rewarder(reward), material.replay, settings, 0)
     for step in range(1, settings.steps + 1):
         metrics = ppo.step(material.draw(settings.prompts_per_step))
         shown = {name: metrics[name] for name in ("reward", "kl", "reply_tokens", "stopped")}
@@ -238,7 +238,7 @@ def kl_to(reference: Model, replies: Sequence[Completion]) -> float:
     for start in range(0, len(replies), 32):
         part = replies[start : start + 32]
         batch = collate([Group(reply.prompt, (reply.tokens,)) for reply in part])
-        logps = token_logps(reply_logits_NV(reference.net, batch), batch.targets_N)
+        logps = reply_logps_N(reference.net, batch, batch.targets_N)
         total += sum(sum(reply.raw_logps) for reply in part) - logps.sum().item()
     return total / len(replies)
 

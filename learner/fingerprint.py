@@ -24,7 +24,8 @@ AROUND = {
     *("rankings_per_round", "least_rankings", "demonstrations_per_round", "longest_wait_s"),
     *("idle_s", "sft"),
 }
-"""Settings of when a round runs and what is seen of it, which change nothing in it, and those of rounds that fine-tune."""
+"""Settings of when a round runs, of what is seen of it, and of rounds that fine-tune: they change
+nothing in it."""
 
 
 def fingerprint(
