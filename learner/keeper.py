@@ -98,14 +98,15 @@ class Keeper:
     def _run(self, claim: Claim) -> None:
         """Run a claimed round to its end, whatever that is."""
         # torch is imported by the first round, not at the start
+        from learner import round as learning_round
+        from learner.ground import Ground
         from learner.regression import Baseline
-        from learner.round import Round
 
         self.baseline = self.baseline or Baseline()
         began = time.monotonic()
         log.info("round %d begins", claim.round_id)
         try:
-            round_ = Round(
+            ground = Ground(
                 self.store,
                 self.versions,
                 self.model,
@@ -114,8 +115,8 @@ class Keeper:
                 self.baseline,
                 self.folder,
             )
-            with closing(round_.progress):
-                result = round_.run()
+            with closing(ground.progress):
+                result = learning_round.run(ground)
             done = self.store.finish_round(
                 claim,
                 outcome=result.outcome,

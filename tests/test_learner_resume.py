@@ -198,7 +198,7 @@ def test_a_round_that_is_over_leaves_no_state(
     folder = product.settings.data / "rounds"
     assert (folder / "1" / "step-2").is_dir()
     if outcome == "failed":
-        monkeypatch.setattr("learner.round.decide", lambda *_: 1 / 0)
+        monkeypatch.setattr("learner.ground.decide", lambda *_: 1 / 0)
     if outcome == "cancelled":
         product.store.cancel_round(1, "ada")
         product.store.pause("ada")

@@ -1,0 +1,185 @@
+"""A round that learns from rankings: two reward models, and the policy that PPO makes of them.
+
+Interrupted, it goes on from what it had saved, to the same end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from feedback.preferences import RankedPrompt
+from feedback.records import LoggedPrompt, Reason
+from learner.fingerprint import fingerprint
+from learner.ground import GATE_SEED, WATCH_SEED, Ground, Result
+from learner.improve import Improvement, improve
+from learner.judges import Judges, train_judges
+from learner.lineage import WrongWeights, start_of
+from learner.ppo import PPO
+from learner.reader import Reader
+from learner.reward import RewardModel
+from learner.rewarder import Rewarder
+from learner.rloo import RLOO
+from learner.saved import Saved
+from learner.saves import Saves
+from learner.scorers import Scorer
+from policy.model import Model
+from policy.versions import CorruptVersion, UnknownVersion
+
+WATCH_SHARE = 0.6
+"""Of the gate's regression drop: PPO's own watch is stricter than the gate, on more prompts."""
+
+METHODS: dict[str, type[PPO] | type[RLOO]] = {"ppo": PPO, "rloo": RLOO}
+"""By the setting `learner.method`."""
+
+ENOUGH_RANKINGS = 4
+"""On each side of the split, below which there is nothing to train or to examine."""
+
+
+class Ranked:
+    """The state of such a round."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+
+    def learn(self, improving: bool) -> Result:
+        """Read, train the judges, publish what rewards; then, if `improving`, improve the policy,
+        publish, decide. Raises Cancelled, LeaseLost.
+        """
+        too_few = self.read()
+        if too_few:
+            return Result("needs_feedback", (too_few,))
+        judges = self.train_judges()
+        sure = judges.surely_better
+        result = Result("needs_feedback", (sure,), reward=judges.figures)
+        if not sure.passed:
+            return result
+        self.rewarder = self.rewarder_of(judges.reward)
+        result = replace(result, reward_id=self.publish_reward(judges))
+        if not improving:
+            return replace(result, outcome="verified")
+        return self.improve_and_decide(judges, result)
+
+    def read(self) -> Reason | None:
+        """Everything the round works on; a reason if the rankings do not suffice."""
+        self.ground.progress.stage("reading")
+        self.rankings = self._rankings()
+        train = sum(r.split == "train" for r in self.rankings)
+        judge = len(self.rankings) - train
+        if min(train, judge) < ENOUGH_RANKINGS:
+            text = f"{train} rankings to learn from and {judge} to judge by; it takes 4 of each."
+            value = float(min(train, judge))
+            return Reason("rankings", False, value, float(ENOUGH_RANKINGS), text)
+        self.ground.open()
+        self.start, self.policy = self._start()
+        logged = self.ground.prompts()
+        self.saved = self._saved(logged)
+        self.ground.publisher = replace(self.ground.publisher, saved=self.saved)
+        self.ground.gather(logged)
+        return None
+
+    def _rankings(self) -> list[RankedPrompt]:
+        """Those that an earlier attempt, or whoever asked for a repeat, wrote down; else all that
+        there are, written down.
+        """
+        rankings = self.ground.store.used_rankings(self.ground.claim.round_id)
+        if not rankings:
+            rankings = self.ground.store.training_rankings()
+            self.ground.store.use_rankings(self.ground.claim, [r.ranking_id for r in rankings])
+        return rankings
+
+    def _saved(self, logged: Sequence[LoggedPrompt]) -> Saved:
+        """What an interrupted attempt at this very round had come to, if there was one. Figures of
+        an attempt at anything else are no longer the round's.
+        """
+        of = [self.ground.versions.read(id) for id in (self.ground.reference.id, self.start)]
+        belongs = fingerprint(
+            self.ground.model, self.ground.settings, self.ground.seed, of, self.rankings, logged
+        )
+        saved = Saved(self.ground.folder / str(self.ground.claim.round_id), belongs)
+        if not saved.found:
+            self.ground.store.forget_metrics(self.ground.claim)
+        return saved
+
+    def _start(self) -> tuple[str, Model]:
+        """The version to go on from, or the live one where its folder is no longer whole or holds
+        weights of the other kind. A repeat has no choice.
+        """
+        if self.ground.plan.start is not None:
+            return self.ground.plan.start, self.ground.nets.policy(
+                self.ground.plan.start, self.ground.seed
+            )
+        id = start_of(self.ground.store, self.ground.live.version)
+        try:
+            return id, self.ground.nets.policy(id, self.ground.seed)
+        except (UnknownVersion, CorruptVersion, WrongWeights):
+            if id == self.ground.live.version:
+                raise
+        return self.ground.live.version, self.ground.nets.policy(
+            self.ground.live.version, self.ground.seed
+        )
+
+    def train_judges(self) -> Judges:
+        """Both reward models, normalised on the reference's samples."""
+        return train_judges(
+            partial(self.ground.nets.reward, self.ground.reference.id),
+            self.rankings,
+            self.ground.material.samples,
+            self.ground.settings.reward,
+            self.ground.seed,
+            self.ground.progress,
+            self.saved,
+        )
+
+    def rewarder_of(self, reward: RewardModel) -> Rewarder:
+        """What PPO is rewarded by: its reward model, and the scorers that are set beside it."""
+        device, chat = reward.net.device, self.ground.reference.model.chat
+        scorers = [Scorer.load(s, device) for s in self.ground.settings.reward.scorers]
+        rewarder = Rewarder(reward, scorers, Reader(chat, self.ground.material.said))
+        rewarder.normalise_on(self.ground.material.samples)
+        return rewarder
+
+    def publish_reward(self, judges: Judges) -> str:
+        """PPO's reward as a version folder."""
+        calibrated = {"calibration_error": judges.calibration.error}
+        return self.ground.publisher.publish(
+            "reward",
+            self.rewarder.save,
+            parent=self.ground.reference.id,
+            settings=self.ground.settings.reward.model_dump(mode="json"),
+            figures=judges.held_out.as_dict() | calibrated,
+        )
+
+    def improve_and_decide(self, judges: Judges, result: Result) -> Result:
+        """PPO, publish, gate."""
+        self.ground.progress.stage(f"regression of {self.ground.reference.id}")
+        gate_set, gate_score = self.ground.regression(GATE_SEED, self.ground.reference)
+        watched, watched_score = self.ground.regression(WATCH_SEED, self.ground.reference)
+        ppo = METHODS[self.ground.settings.method](
+            self.policy,
+            self.ground.reference.model.net,
+            self.rewarder,
+            self.ground.material.replay,
+            self.ground.settings.ppo,
+            self.ground.seed,
+            self.ground.material.wrong,
+        )
+        floor = watched_score - WATCH_SHARE * self.ground.settings.gate.regression_drop
+        saves = Saves(self.saved, self.ground.settings.save_every)
+        improvement = improve(
+            ppo, self.ground.material, watched, floor, self.ground.progress, judges.judge, saves
+        )
+        result = replace(result, reasons=(*result.reasons, *self._came_to(improvement)))
+        if not improvement.kept_step:
+            return replace(result, outcome="rejected")
+        id = self.ground.publish(self.start, self.policy, result.reward_id)
+        decision = self.ground.decide(id, self.ground.reference, judges, gate_set, gate_score)
+        return result.decided(id, decision)
+
+    def _came_to(self, improvement: Improvement) -> Iterator[Reason]:
+        """Which step was kept and, where a guard ended the steps early, why."""
+        kept, text = improvement.kept_step, f"From {self.start}. {improvement.text}"
+        yield Reason("improve", kept > 0, float(kept), 1.0, text)
+        if improvement.stopped:
+            yield improvement.stopped
