@@ -26,6 +26,7 @@ from benchmarks.shapes import Shape, write
 from learner.parallel import use_threads
 
 FOLDER = Path(__file__).parent
+OURS = "rankloop"
 
 
 class Preset(StrEnum):
@@ -58,8 +59,8 @@ def main(
     work = replace(work, minibatch=prompts // 2, device=device)
     with ExitStack() as stack:
         sides = [
-            stack.enter_context(running(name, command, work, out / f"{name}.log"))
-            for name, command in commands(trl).items()
+            stack.enter_context(running(name, command, given, out / f"{name}.log"))
+            for name, (command, given) in asked_of(work, trl).items()
         ]
         in_turn(sides, work.steps)
         rows = {side.name: figures_of(side, work) for side in sides}
@@ -81,14 +82,16 @@ def main(
     typer.echo(json.dumps(record))
 
 
-def commands(trl: Path | None) -> dict[str, list[str]]:
-    """Each side's; what is measured beside is left out where nothing has it."""
+def asked_of(work: Work, trl: Path | None) -> dict[str, tuple[list[str], Work]]:
+    """Each side's command and work; what nothing here has is left out."""
+    ours = [sys.executable, "-m", "benchmarks.learning_ours"]
     found = {
-        "rankloop": [sys.executable, "-m", "benchmarks.learning_ours"],
-        "bare passes": [sys.executable, "-m", "benchmarks.learning_bare"],
+        OURS: (ours, work),
+        "rankloop, a critic of its own": (ours, replace(work, critic="own")),
+        "bare passes": ([sys.executable, "-m", "benchmarks.learning_bare"], work),
     }
     if trl is not None:
-        found["trl"] = [str(trl), str(FOLDER / "learning_trl.py")]
+        found["trl"] = ([str(trl), str(FOLDER / "learning_trl.py")], work)
     return found
 
 
@@ -132,7 +135,7 @@ def beside(rates: dict[str, float], waste: float) -> str:
 
 def as_markdown(rows: dict[str, dict[str, float]]) -> str:
     """A line for each side, with ours to it."""
-    ours = rows["rankloop"]
+    ours = rows[OURS]
     lines = [
         "| side | episodes/s | reply tokens/s | peak memory | generation | "
         "Rankloop's episodes/s to it | memory to it |",

@@ -31,6 +31,7 @@ def settings_of(work: Work) -> PPOSettings:
         minibatch=work.minibatch,
         max_tokens=work.reply,
         kl_in="reward",
+        critic="own" if work.critic == "own" else "reward",
         ptx=0.0,
         update_kl=1e9,
         learning_rate=1e-6,

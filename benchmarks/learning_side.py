@@ -35,6 +35,7 @@ class Work:
     steps: int = 6
     threads: int = 2
     device: str = "cpu"
+    critic: str = "reward"
 
     @property
     def tokens(self) -> int:

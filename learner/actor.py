@@ -35,10 +35,10 @@ Replay = Callable[[int], Sequence[Group]]
 """So many supervised examples, other ones each time."""
 
 Beside = Callable[[Sequence[int]], dict[str, float]]
-"""What else learns from a minibatch of replies, and its metrics."""
+"""What else learns from the replies to a minibatch of prompts, and its metrics."""
 
 
-def nothing_beside(_rows: Sequence[int]) -> dict[str, float]:
+def nothing_beside(_indices: Sequence[int]) -> dict[str, float]:
     """Nothing else learns."""
     return {}
 
@@ -92,8 +92,7 @@ class Actor:
         total = Totals()
         for _ in range(self.settings.epochs):
             for indices in self._minibatches(lesson.experience):
-                rows = lesson.experience.replies_of(indices)
-                total.add(self._update(lesson, indices) | beside(rows))
+                total.add(self._update(lesson, indices) | beside(indices))
             if total.mean("approx_kl") > self.settings.update_kl:
                 break
         return total.means()

@@ -1,7 +1,8 @@
-"""The critic: one linear head on the reward model's frozen trunk, which starts as the reward head.
+"""The critic: what a reply is worth at each of its tokens, before it is known how it ends.
 
-The pass that scores a reply also yields the features, so it costs nothing and cannot pull at the
-policy. It cannot learn what that trunk does not represent.
+By default one linear head on the reward model's frozen trunk, which starts as the reward head. The
+pass that scores a reply also yields the features, so it costs nothing and cannot pull at the
+policy. It cannot learn what that trunk does not represent; `learner.own_critic` can.
 
 Axes: R replies, L tokens of a reply, D hidden.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +36,6 @@ class Estimates:
     """
 
     mask_RL: Tensor
-    features_RLD: Tensor
     values_RL: Tensor
     returns_RL: Tensor
     advantages_RL: Tensor
@@ -45,8 +46,38 @@ class Estimates:
         return masked_mean(self.values_RL, self.mask_RL).item()
 
 
-class Critic:
-    """Says what a reply is worth at each of its tokens, and learns it."""
+class Critic(Protocol):
+    """Says what replies are worth, and learns it."""
+
+    def estimate(self, experience: Experience, rewards_RL: Tensor) -> Estimates:
+        """Values, returns and whitened advantages, by GAE."""
+
+    def warm(self, experience: Experience, estimates: Estimates) -> None:
+        """Fit it to the first step's returns, before its first update. That step's own advantages
+        are those of the reward head; the next step's are the first to gain.
+        """
+
+    def update(self, experience: Experience, estimates: Estimates, indices: Sequence[int]) -> float:
+        """One optimiser step on the replies to these prompts; returns the loss."""
+
+    def state(self) -> State:
+        """What was trained, and its optimiser."""
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of the same round."""
+
+
+def estimated(
+    values_RL: Tensor, experience: Experience, rewards_RL: Tensor, settings: PPOSettings
+) -> Estimates:
+    """Returns and advantages of these values."""
+    mask_RL = experience.mask_RL
+    advantages_RL, returns_RL = gae(rewards_RL, values_RL, mask_RL, settings.gamma, settings.lam)
+    return Estimates(mask_RL, values_RL, returns_RL, whiten(advantages_RL, mask_RL))
+
+
+class HeadCritic:
+    """The head on the reward model's trunk."""
 
     def __init__(self, reward: RewardModel, settings: PPOSettings, updates: int) -> None:
         self.settings = settings
@@ -56,27 +87,19 @@ class Critic:
 
     @torch.no_grad()
     def estimate(self, experience: Experience, rewards_RL: Tensor) -> Estimates:
-        """Values, returns and whitened advantages, by GAE."""
-        s, mask_RL = self.settings, experience.mask_RL
-        values_RL = self._values(experience.features_RLD, mask_RL)
-        advantages_RL, returns_RL = gae(rewards_RL, values_RL, mask_RL, s.gamma, s.lam)
-        white_RL = whiten(advantages_RL, mask_RL)
-        return Estimates(mask_RL, experience.features_RLD, values_RL, returns_RL, white_RL)
+        values_RL = self._values(experience.features_RLD, experience.mask_RL)
+        return estimated(values_RL, experience, rewards_RL, self.settings)
 
-    def warm(self, estimates: Estimates, passes: int = 30) -> None:
-        """Fit the head to the first step's returns, before its first update. That step's own
-        advantages are those of the reward head; the next step's are the first to gain.
-        """
+    def warm(self, experience: Experience, estimates: Estimates, passes: int = 30) -> None:
         e = estimates
         for _ in range(passes):
-            values_RL = self._values(e.features_RLD, e.mask_RL)
+            values_RL = self._values(experience.features_RLD, e.mask_RL)
             self.optimiser.step(value_loss(values_RL, values_RL.detach(), e.returns_RL, e.mask_RL))
 
-    def update(self, estimates: Estimates, rows: Sequence[int]) -> float:
-        """One optimiser step on these replies; returns the loss."""
-        e, rows = estimates, list(rows)
+    def update(self, experience: Experience, estimates: Estimates, indices: Sequence[int]) -> float:
+        e, rows = estimates, experience.replies_of(indices)
         mask_RL, features_RLD, old_RL, returns_RL = (
-            x[rows] for x in (e.mask_RL, e.features_RLD, e.values_RL, e.returns_RL)
+            x[rows] for x in (e.mask_RL, experience.features_RLD, e.values_RL, e.returns_RL)
         )
         values_RL = self._values(features_RLD, mask_RL)
         loss = value_loss(values_RL, old_RL, returns_RL, mask_RL, self.settings.value_clip)
@@ -84,11 +107,9 @@ class Critic:
         return loss.item()
 
     def state(self) -> State:
-        """The head and its optimiser."""
         return State.of(head=State(trained(self.head)), optimiser=self.optimiser.state())
 
     def restore(self, state: State) -> None:
-        """Go on from a state of the same round."""
         put_back(self.head, state.part("head").tensors)
         self.optimiser.restore(state.part("optimiser"))
 

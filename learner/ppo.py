@@ -7,7 +7,8 @@ value, several epochs of minibatches, an adaptive KL coefficient.
 What is left, and why:
 1. The KL to the reference stands in the loss, over the full vocabulary, not in the reward: the same
    pull at a fraction of the variance. `kl_in` puts it back.
-2. The critic is one linear head on the reward model's frozen trunk (learner/critic.py).
+2. The critic is one linear head on the reward model's frozen trunk (learner/critic.py); `critic`
+   puts the paper's, a model of its own, in its place (learner/own_critic.py).
 3. The supervised loss stands beside (PTX, InstructGPT), because what nobody ranks is lost first: on
    the reference's own replies, which hold the policy where it was without pulling it elsewhere.
 4. A reply that can be checked and is wrong loses reward: people who rank manners say nothing of
@@ -21,14 +22,18 @@ from collections.abc import Sequence
 from transformers import PreTrainedModel
 
 from learner.actor import Actor, Replay
-from learner.critic import Critic
+from learner.critic import Critic, HeadCritic
 from learner.experience import Experience, Lesson, Wrong, token_rewards_RL, unchecked
 from learner.losses import AdaptiveKL
+from learner.own_critic import OwnCritic
 from learner.rewarder import Rewarder
 from learner.rollout import Prompt
 from learner.settings import PPOSettings
 from learner.state import State
 from policy.model import Model
+
+CRITICS: dict[str, type[HeadCritic] | type[OwnCritic]] = {"reward": HeadCritic, "own": OwnCritic}
+"""By the setting `learner.ppo.critic`."""
 
 
 class PPO:
@@ -50,7 +55,7 @@ class PPO:
         wrong: Wrong = unchecked,
     ) -> None:
         self.actor = Actor(policy, reference, replay, settings, seed)
-        self.critic = Critic(reward.own, settings, self.actor.updates)
+        self.critic: Critic = CRITICS[settings.critic](reward.own, settings, self.actor.updates)
         self.settings = settings
         self.reward = reward
         self.wrong = wrong
@@ -83,10 +88,10 @@ class PPO:
         rewards_RL = token_rewards_RL(experience, self.settings, self.control.coef)
         estimates = self.critic.estimate(experience, rewards_RL)
         if self.actor.taken == 0:
-            self.critic.warm(estimates)
+            self.critic.warm(experience, estimates)
 
-        def criticise(rows: Sequence[int]) -> dict[str, float]:
-            return {"value_loss": self.critic.update(estimates, rows)}
+        def criticise(indices: Sequence[int]) -> dict[str, float]:
+            return {"value_loss": self.critic.update(experience, estimates, indices)}
 
         metrics = self.actor.learn(Lesson(experience, estimates.advantages_RL), criticise)
         metrics = self.actor.adapt(metrics, len(experience.scores_R))

@@ -154,6 +154,8 @@ class PPOSettings(BaseModel):
     """Ratio past which a bad token costs no more (Ye et al. 2020), for steps of many epochs."""
     entropy_bonus: float = Field(default=0.0, ge=0)
     """Weight of a token's entropy in the loss; 0, because the KL keeps replies varied."""
+    critic: Literal["reward", "own"] = "reward"
+    """A head on the reward model's trunk, or a copy of it trained whole: twice the learning."""
     value_clip: float = Field(default=0.2, gt=0)
     """How far one step may move a value estimate, in standard deviations of the reward."""
     gamma: float = Field(default=1.0, gt=0, le=1)

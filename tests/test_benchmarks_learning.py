@@ -23,7 +23,7 @@ def test_the_comparison_measures_every_side(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout.splitlines()[-1])
-    assert set(record["sides"]) == {"rankloop", "bare passes"}
+    assert set(record["sides"]) == {"rankloop", "rankloop, a critic of its own", "bare passes"}
     for side in record["sides"].values():
         assert side["episodes/s"] > 0
         assert side["peak MiB"] > 100

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from learner.batching import Group
-from learner.critic import Critic, critic_from
+from learner.critic import HeadCritic, critic_from
 from learner.experience import on_last_token
 from learner.reward import RewardModel
 from learner.settings import PPOSettings
@@ -36,7 +36,7 @@ def test_returns_come_from_advantages_before_they_are_whitened(reward: RewardMod
     advantage 2 or -1, and whitened (count 4, mean .5, unbiased variance 9 / 3) 1.5 / sqrt(3).
     """
     settings = PPOSettings(gamma=1.0, lam=1.0)
-    critic = Critic(reward, settings, updates=1)
+    critic = HeadCritic(reward, settings, updates=1)
     critic.head = torch.nn.Linear(1, 1)
     torch.nn.init.constant_(critic.head.bias, 1.0)  # the features are 0
     e = experience_of([Group((5,), ((7, 8), (7, 8)))], [3.0, 0.0])
@@ -50,13 +50,13 @@ def test_returns_come_from_advantages_before_they_are_whitened(reward: RewardMod
 
 def test_warming_fits_the_first_returns(reward: RewardModel) -> None:
     """Thirty passes lessen the squared error of its values."""
-    critic = Critic(reward, PPOSettings(), updates=100)
+    critic = HeadCritic(reward, PPOSettings(), updates=100)
     states = torch.randn(2, 2, reward.head.in_features, generator=torch.Generator().manual_seed(0))
     e = experience_of([Group((5,), ((7, 8), (7, 8)))], [3.0, 0.0])
     e = replace(e, features_RLD=states)
     rewards_RL = on_last_token(e.scores_R, e.mask_RL)
     before = critic.estimate(e, rewards_RL)
-    critic.warm(before)
+    critic.warm(e, before)
     after = critic.estimate(e, rewards_RL)
 
     def error(values_RL: torch.Tensor) -> float:
