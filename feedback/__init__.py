@@ -5,6 +5,7 @@ conversations.py  what was asked and answered
 rankings.py       what people said of the answers
 demonstrations.py what people would have answered
 training.py       what the learner learns from, and what waits for it
+inputs.py         what each round worked on; repeats.py  a round again on the same
 versions.py       versions, their states, the live pointer
 lease.py          the learner's lease and its fence
 rounds.py         learning rounds, their progress and figures

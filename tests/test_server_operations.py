@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from feedback.records import Reason
+import rankloop
+from feedback.records import Claim, Reason
 from tests.openai_schemas import check
 from tests.server_running import Running, running, settings_for
 from tests.tiny_models import make_tiny
@@ -69,27 +70,51 @@ def test_queued_round_is_cancelled(server: Running) -> None:
     assert server.http.post("/v1/rounds").json()["id"] == id + 1
 
 
-def test_a_round_is_repeated_without_somebody(server: Running) -> None:
-    """Over HTTP, with what each had given; another one has to wait, and says so."""
+def claimed(server: Running, *people: str) -> Claim:
+    """A claim on a round that uses a ranking of each of these people."""
     store, ids = server.store, []
-    for person in ("ann", "bob"):
+    for person in people:
         candidates = server.chat("Hello!", n=2, user=person).json()["rankloop"]["candidates"]
         ids.append(store.add_ranking(person=person, candidates=candidates, ranks=[1, 2]).id)
-    first = server.http.post("/v1/rounds").json()["id"]
+    server.http.post("/v1/rounds")
     claim = store.claim_round("h", 60)
     assert claim is not None
     store.use_rankings(claim, ids)
-    asked = {"repeat": first, "without": ["bob"], "user": "eve"}
+    return claim
+
+
+def test_a_round_is_repeated_without_somebody(server: Running) -> None:
+    """With what each had given, once it is over; until then the answer is that it is not."""
+    claim = claimed(server, "ann", "bob")
+    asked = {"repeat": claim.round_id, "without": ["bob"], "user": "eve"}
     refused = server.http.post("/v1/rounds", json=asked)
     assert (refused.status_code, refused.json()["error"]["param"]) == (409, "repeat")
-    store.finish_round(claim, outcome="rejected")
+    server.store.finish_round(claim, outcome="rejected")
     answer = server.http.post("/v1/rounds", json=asked)
     again = answer.json()
-    assert (answer.status_code, again["repeat_of"], again["without"]) == (202, first, ["bob"])
-    for id, count in ((first, 2), (again["id"], 1)):
-        given = server.http.get(f"/v1/rounds/{id}/inputs").json()["data"]
-        assert len(given) == count
-        assert given[0] == {"ranking": ids[0], "person": "ann", "weight": 1.0}
+    assert answer.status_code == 202
+    assert (again["repeat_of"], again["without"]) == (claim.round_id, ["bob"])
+    first, second = (
+        server.http.get(f"/v1/rounds/{id}/inputs").json()["data"]
+        for id in (claim.round_id, again["id"])
+    )
+    assert [(given["person"], given["weight"]) for given in first] == [("ann", 1.0), ("bob", 1.0)]
+    assert second == first[:1]
+
+
+def test_the_command_repeats_a_round_too(server: Running) -> None:
+    """People are left out by a flag each; what the server refuses is its one line, and status 2."""
+    claim = claimed(server, "ann", "bob", "eve")
+    server.store.finish_round(claim, outcome="rejected")
+    port = ["--server.port", server.url.rpartition(":")[2]]
+    repeat = ["rounds", "repeat", str(claim.round_id), *port]
+    with pytest.raises(SystemExit) as refused:
+        rankloop.main([*repeat, "--without", "dan"])
+    assert refused.value.code == 2
+    with pytest.raises(SystemExit) as done:
+        rankloop.main([*repeat, "--without", "bob", "--without", "eve"])
+    assert done.value.code == 0
+    assert server.store.rounds()[0].without == ("bob", "eve")
 
 
 @pytest.mark.parametrize(
