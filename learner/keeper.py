@@ -83,11 +83,15 @@ class Keeper:
 
     def _due(self) -> str | None:
         """Why a round should run now, if it should."""
-        s, waiting = self.settings, self.store.waiting()
-        if waiting.count >= s.rankings_per_round:
+        s = self.settings
+        waiting = [self.store.waiting()]
+        if s.reward.kind == "binary":  # no other kind learns from thumbs
+            waiting.append(self.store.waiting_thumbs())
+        count = sum(part.count for part in waiting)
+        if count >= s.rankings_per_round:
             return "rankings"
-        waited = waiting.oldest_age_s or 0.0
-        if waiting.count >= s.least_rankings and waited >= s.longest_wait_s:
+        waited = max(part.oldest_age_s or 0.0 for part in waiting)
+        if count >= s.least_rankings and waited >= s.longest_wait_s:
             return "waited"
         return None
 

@@ -16,8 +16,7 @@ Axes: R replies, D hidden, H heads, K answers to one prompt.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from learner.batching import Batch, Group, by_length, collate
+from learner.criteria import Criteria, rating_loss
 from learner.ensemble import Ensemble
 from learner.forward import hidden_MD
 from learner.losses import (
@@ -36,6 +36,7 @@ from learner.losses import (
 )
 from learner.optimise import Optimiser
 from learner.parallel import at_once, halved
+from learner.ranked_group import RankedGroup as RankedGroup
 from learner.settings import RewardSettings, learning_rate_for
 
 LEAST_SEEN, LEAST_STEPS = 160, 64
@@ -46,35 +47,6 @@ rankings in 25 steps of eight ordered .65 right, in 64 steps .79; 37 seen twice 
 Report = Callable[[int, int, dict[str, float]], None]
 
 
-@dataclass(frozen=True)
-class RankedGroup:
-    """One ranking's answers, with ranks (1 is best) and texts; unranked ones are left out.
-
-    `ratings` are the same person's of the criterion "overall", None for an answer without;
-    `thumbs` what was said of each answer by itself.
-    """
-
-    conversation_id: str
-    group: Group
-    ranks: tuple[int, ...]
-    texts: tuple[str, ...]
-    none_acceptable: bool = False
-    ratings: tuple[float | None, ...] | None = None
-    thumbs: tuple[bool, ...] | None = None
-
-    @property
-    def good(self) -> tuple[bool, ...] | None:
-        """Whether each answer is good: as was said of it, else the top group is, unless none is
-        acceptable. None where all are tied, which says nothing of either.
-        """
-        if self.thumbs is not None:
-            return self.thumbs
-        if self.none_acceptable:
-            return (False,) * len(self.ranks)
-        best = min(self.ranks)
-        return None if max(self.ranks) == best else tuple(rank == best for rank in self.ranks)
-
-
 class RewardModel(nn.Module):
     """A sequence classifier with one output, and the normalisation of its scores.
 
@@ -82,19 +54,31 @@ class RewardModel(nn.Module):
     a score lies below their mean.
     """
 
-    def __init__(self, net: PreTrainedModel, ensemble: Ensemble | None = None) -> None:
+    def __init__(
+        self,
+        net: PreTrainedModel,
+        ensemble: Ensemble | None = None,
+        criteria: Criteria | None = None,
+    ) -> None:
         super().__init__()
         self.net = net
         self.ensemble = ensemble
+        self.criteria = criteria
         self.head: nn.Linear = net.score  # type: ignore[assignment]
         self.mean: float = getattr(net.config, "reward_mean", 0.0)
         self.std: float = getattr(net.config, "reward_std", 1.0)
         self.pessimism: float = getattr(net.config, "reward_pessimism", 0.0)
 
     @classmethod
-    def start(cls, policy_folder: Path, seed: int, heads: int = 1) -> RewardModel:
+    def start(
+        cls,
+        policy_folder: Path,
+        seed: int,
+        heads: int = 1,
+        criteria: Mapping[str, float] | None = None,
+    ) -> RewardModel:
         """The policy's trunk, and a head of deviation 1/sqrt(d + 1) (Stiennon et al. 2020), or
-        several.
+        several; beside them one for each criterion, with what it counts.
         """
         net = AutoModelForSequenceClassification.from_pretrained(
             policy_folder, num_labels=1, dtype=torch.float32, use_safetensors=True
@@ -102,6 +86,7 @@ class RewardModel(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         model = cls(net.eval())
         width = model.head.in_features
+        model.criteria = Criteria(criteria, width) if criteria else None
         if heads > 1:
             model.ensemble = Ensemble.start(heads, width, generator)
             model.settle()
@@ -116,7 +101,7 @@ class RewardModel(nn.Module):
         net = AutoModelForSequenceClassification.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True
         )
-        return cls(net.eval(), Ensemble.load(folder))
+        return cls(net.eval(), Ensemble.load(folder), Criteria.load(folder))
 
     def save(self, folder: Path) -> None:
         """Write a Hugging Face folder; the normalisation is kept in its config."""
@@ -124,6 +109,8 @@ class RewardModel(nn.Module):
         if self.ensemble is not None:
             self.net.config.reward_pessimism = self.pessimism
             self.ensemble.save(folder)
+        if self.criteria is not None:
+            self.criteria.save(folder)
         self.net.save_pretrained(folder)
 
     @torch.no_grad()
@@ -152,8 +139,21 @@ class RewardModel(nn.Module):
         return scores_R - self.pessimism * self.ensemble.spread(hidden, batch) / self.std
 
     def by_head(self, batch: Batch) -> Tensor:
-        """Each head's normalised scores of a batch's replies, (R, H): what is trained."""
-        hidden = hidden_MD(self.net, batch)
+        """Each head's normalised scores of a batch's replies, (R, H)."""
+        return self._by_head(hidden_MD(self.net, batch), batch)
+
+    def by_criterion(self, groups: Sequence[Group]) -> list[Tensor]:
+        """What is foretold of each group's replies by each criterion, (K, C)."""
+
+        def foretold_RC(batch: Batch) -> Tensor:
+            assert self.criteria is not None, "somebody asks for criteria that do not count"
+            found_RC: Tensor = self.criteria(hidden_MD(self.net, batch), batch)
+            return found_RC
+
+        return self._over(groups, foretold_RC)
+
+    def _by_head(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """What is trained, from the trunk's states."""
         if self.ensemble is None:
             return self.scores(hidden, batch)[:, None]
         scores_RH: Tensor = self.ensemble(hidden, batch)
@@ -189,6 +189,8 @@ class RewardModel(nn.Module):
         if self.ensemble is not None:
             levels_H = torch.cat(self._over(reference, self.by_head)).mean(0)
             self.ensemble.level_H.copy_(self.std * levels_H + self.mean)
+        if self.criteria is not None:
+            self.criteria.normalise_on(torch.cat(self.by_criterion(reference)))
         scores = torch.tensor([s for group in self.score(reference) for s in group])
         self.mean += self.std * scores.mean().item()
         self.std *= max(scores.std().item(), 1e-6)
@@ -227,16 +229,22 @@ def _rankings_loss(
     model: RewardModel, rankings: Sequence[RankedGroup], settings: RewardSettings
 ) -> Tensor:
     """Mean over rankings and heads of each ranking's loss; each answer is forwarded once. Several
-    heads are held to their starts.
+    heads are held to their starts; criteria have the error of their ratings beside.
     """
     batch = collate([r.group for r in rankings], model.net.device)
-    parts = torch.split(model.by_head(batch), [len(r.ranks) for r in rankings])
+    hidden = hidden_MD(model.net, batch)
+    parts = torch.split(model._by_head(hidden, batch), [len(r.group.replies) for r in rankings])
     losses = [
         _loss(scores_K, ranking, settings)
         for scores_KH, ranking in zip(parts, rankings, strict=True)
         for scores_K in scores_KH.unbind(1)
+        if ranking.ranks
     ]
-    loss = torch.stack(losses).mean()
+    loss = torch.stack(losses).mean() if losses else hidden.sum() * 0.0
+    if model.criteria is not None:
+        given_RC = torch.cat([r.given_KC(model.criteria.weights) for r in rankings])
+        foretold_RC = model.criteria(hidden, batch)
+        loss = loss + rating_loss(foretold_RC, given_RC.to(foretold_RC.device))
     return loss if model.ensemble is None else loss + settings.anchor * model.ensemble.pull()
 
 

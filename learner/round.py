@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from feedback.preferences import MarkedPrompt
 from feedback.records import Claim, Live, Reason
 from feedback.store import Store
 from learner.device import device_of
@@ -18,6 +19,7 @@ from learner.gate import Case, Decision, decide
 from learner.improve import Improvement, improve
 from learner.judges import Judges, train_judges
 from learner.lineage import start_of
+from learner.marked import taught_by
 from learner.material import BuiltinMaterial, LoggedMaterial, Material
 from learner.parallel import use_threads
 from learner.ppo import PPO
@@ -109,8 +111,9 @@ class Round:
         self.progress.stage("reading")
         self.rankings = self.store.training_rankings()
         self.store.use_rankings(self.claim, [r.ranking_id for r in self.rankings])
-        train = sum(r.split == "train" for r in self.rankings)
-        judge = len(self.rankings) - train
+        self.marked = self.read_marks()
+        splits = [r.split for r in self.rankings] + [m.split for m in self.marked if m.thumbs]
+        train, judge = splits.count("train"), splits.count("judge")
         if min(train, judge) < ENOUGH_RANKINGS:
             text = f"{train} rankings to learn from and {judge} to judge by; it takes 4 of each."
             value = float(min(train, judge))
@@ -123,6 +126,13 @@ class Round:
         self.progress.stage("reference samples")
         self.material = self._material()
         return None
+
+    def read_marks(self) -> list[MarkedPrompt]:
+        """Thumbs and ratings, as far as this kind of reward model learns from them."""
+        criteria = taught_by(self.settings.reward)
+        marked = self.store.training_marks(criteria) if criteria else []
+        self.store.use_marks(self.claim, [id for m in marked for id in m.mark_ids])
+        return marked
 
     def _start(self, device: str) -> tuple[str, Model]:
         """The version to go on from, or the live one where its folder is no longer whole."""
@@ -151,6 +161,7 @@ class Round:
             self.seed,
             self.progress,
             self.base.net.device,
+            self.marked,
         )
 
     def rewarder_of(self, reward: RewardModel) -> Rewarder:
@@ -308,4 +319,5 @@ def _reward_figures(judges: Judges) -> dict[str, Any]:
         "length_correlation": judges.length_correlation,
         "agreement": judges.agreement,
         "tie_aware_agreement": judges.tie_aware_agreement,
+        **({"criteria": judges.criteria} if judges.criteria else {}),
     }

@@ -11,6 +11,7 @@ from feedback.records import LearnerInfo, RoundInfo, StoredCandidate, VersionInf
 
 from . import access
 from .errors import documented
+from .marks import waiting_thumbs
 from .serving import Serving
 from .wire import Name, OperatorRequest, ReasonRequest, RoundRequest
 
@@ -81,6 +82,7 @@ def shown_learner(serving: Serving, info: LearnerInfo) -> dict[str, Any]:
             "oldest_s": waiting.oldest_age_s,
             "needed": serving.settings.learner.rankings_per_round,
             "demonstrations": serving.store.waiting_demonstrations().count,
+            "thumbs": waiting_thumbs(serving),
         },
         "next_run_at": info.next_run_at,
         "last_error": info.last_error,

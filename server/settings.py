@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -105,11 +106,22 @@ class ServerSettings(BaseModel):
         return self
 
 
+class RewardPart(Protocol):
+    """What of the reward's settings decides which feedback there is."""
+
+    @property
+    def criteria(self) -> Mapping[str, float]: ...
+    @property
+    def kind(self) -> str: ...
+
+
 class LearnerPart(Protocol):
     """What the server tells people of the learner's settings."""
 
     @property
     def rankings_per_round(self) -> int: ...
+    @property
+    def reward(self) -> RewardPart: ...
 
 
 class Settings(Protocol):

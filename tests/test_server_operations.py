@@ -27,7 +27,13 @@ def test_learner_tells_its_state(server: Running) -> None:
     seen = server.http.get("/v1/learner").json()
     assert (seen["object"], seen["state"], seen["next_run_at"]) == ("learner", "idle", 5.0)
     assert (seen["trainable"], seen["missing"]) == (False, "a bigger machine")
-    assert seen["waiting"] == {"rankings": 0, "oldest_s": None, "needed": 32, "demonstrations": 0}
+    assert seen["waiting"] == {
+        "rankings": 0,
+        "oldest_s": None,
+        "needed": 32,
+        "demonstrations": 0,
+        "thumbs": 0,
+    }
     assert server.http.post("/v1/learner/pause").json()["state"] == "paused"
     assert server.http.post("/v1/learner/resume", json={"user": "ada"}).json()["state"] == "idle"
 
