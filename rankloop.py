@@ -353,8 +353,8 @@ def rewards_score(
     settings = load_settings(config, flags_of(context, data=data))
     text = read_text(file)
     begin(settings.learner.cpu_threads)
+    from learner.reward_settings import UnusableScorer
     from learner.score_lines import CannotScore, score_file
-    from learner.settings import UnusableScorer
     from policy.versions import CorruptVersion
 
     try:

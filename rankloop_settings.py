@@ -114,8 +114,9 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[str, dict[str, st
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """A table is a section, unless it is a setting's own value."""
     for name, value in tree.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and f"{prefix}{name}" not in set(setting_names()):
             yield from _flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

@@ -49,6 +49,10 @@ class InvalidDemonstration(StoreError):
     """The messages do not form a conversation with an answer, or edit no such candidate."""
 
 
+class InvalidMark(StoreError):
+    """A thumb or a rating that says nothing."""
+
+
 class IdempotencyConflict(StoreError):
     """The person used this idempotency key before, with another body."""
 

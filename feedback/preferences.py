@@ -12,6 +12,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 
+THUMB = "thumb"
+"""The criterion of thumbs: 1 is up, 0 is down."""
+
+LOWEST, HIGHEST = 1.0, 7.0
+"""The ends of the scale that criteria are rated on."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -40,6 +46,27 @@ class RankedPrompt:
     none_acceptable: bool = False
     ratings: Mapping[str, Sequence[float | None]] | None = None
     weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class MarkedPrompt:
+    """What one person said of the answers to one prompt, each by itself: `values` by criterion, as
+    long as `answers`, None where nothing was said.
+    """
+
+    mark_ids: tuple[int, ...]
+    conversation_id: str
+    person: str
+    split: str
+    messages: tuple[tuple[str, str], ...]
+    prompt_ids: tuple[int, ...]
+    answers: tuple[Answer, ...]
+    values: Mapping[str, tuple[float | None, ...]]
+
+    @property
+    def thumbs(self) -> bool:
+        """Whether any answer has a thumb."""
+        return THUMB in self.values
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,21 @@ class StoredRanking:
 
 
 @dataclass(frozen=True)
+class StoredMark:
+    """A thumb, or ratings by criterion, of one candidate as stored; `id` is the first one's.
+    `supersedes` are the person's earlier marks that these replace; `repeated`: this was a retry.
+    """
+
+    id: int
+    person: str
+    candidate: str
+    values: dict[str, float]
+    supersedes: dict[str, int]
+    created_at: float
+    repeated: bool = False
+
+
+@dataclass(frozen=True)
 class StoredDemonstration:
     """An ideal answer, or both sides of a conversation, as stored: `messages` are (role, content)
     pairs, `candidate_id` is the answer that was edited; `repeated` says that this was a retry.

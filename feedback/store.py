@@ -7,7 +7,7 @@ rounds and presence. A Store may be used by many threads, and many processes may
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from . import (
     demonstrations,
     inputs,
     lease,
+    marks,
     presence,
     rankings,
     repeats,
@@ -28,7 +29,7 @@ from . import (
     versions,
 )
 from .database import connect, lock, migrate, now, reader, writer
-from .preferences import RankedPrompt
+from .preferences import MarkedPrompt, RankedPrompt
 from .records import (
     Claim,
     GenerationRecord,
@@ -42,6 +43,7 @@ from .records import (
     RoundInfo,
     StoredCandidate,
     StoredDemonstration,
+    StoredMark,
     StoredRanking,
     UnscoredAnswer,
     VersionInfo,
@@ -162,6 +164,38 @@ class Store:
         """Every ranking to learn from, oldest first: consented, comparable, not superseded."""
         with self._reading() as session:
             return training.rankings(session)
+
+    def add_marks(
+        self,
+        *,
+        person: str,
+        candidate: str,
+        values: Mapping[str, float],
+        idempotency_key: str | None = None,
+    ) -> StoredMark:
+        """Append a mark of a candidate by each of these criteria; a thumb is the criterion `thumb`,
+        1 or 0.
+
+        The same key with the same body gives the same rows, marked `repeated`. Raises InvalidText,
+        InvalidMark, UnknownCandidate or IdempotencyConflict, and then stores nothing.
+        """
+        body = marks.MarkBody(person, candidate, dict(values), idempotency_key)
+        with self._writing("rankings") as session:
+            return marks.add(session, body)
+
+    def training_marks(self, criteria: Collection[str]) -> list[MarkedPrompt]:
+        """Every consented mark by these criteria that its person did not replace, one person's of
+        one prompt together.
+        """
+        with self._reading() as session:
+            return marks.prompts(session, criteria)
+
+    def waiting_thumbs(self) -> Waiting:
+        """The consented thumbs that no finished round has used yet, one person's of one prompt
+        counted as one.
+        """
+        with self._reading() as session:
+            return marks.waiting_thumbs(session)
 
     def add_demonstration(
         self,
@@ -404,6 +438,11 @@ class Store:
         """Write down which demonstrations the round learns from; raises LeaseLost, StoreError."""
         with self._writing("operations") as session:
             demonstrations.use(session, claim, ids)
+
+    def use_marks(self, claim: Claim, ids: Sequence[int]) -> None:
+        """Write down which marks the round learns from; raises LeaseLost, StoreError."""
+        with self._writing("operations") as session:
+            marks.use(session, claim, ids)
 
     def progress(
         self, claim: Claim, *, stage: str, step: int, steps: int, eta_s: float | None = None

@@ -5,11 +5,13 @@
 | generation, candidate | one request's answers, and each of them |
 | ranking, ranked_candidate | what a person said of some candidates, and the rank of each |
 | waiting_ranking | a ranking that no round has used yet |
+| mark | a thumb, or a rating by some criterion, of one answer |
 | demonstration | an answer that a person would have given, or both sides of a conversation |
 | version, version_event | a policy or a reward model, and a change of its state |
 | live | a move of the live pointer |
 | round, round_input, metric | a learning round, a ranking that it used, one step's figures |
-| round_demonstration, round_prompt | a demonstration that a round used, a prompt that it had |
+| round_demonstration, round_mark | a demonstration, or a mark, that a round used |
+| round_prompt | a prompt that a round had |
 | candidate_reward | a figure that a reward model gave an answer |
 | wanted_reward | an answer that somebody wants to see scored |
 | lease, learner, counter | who may publish, the last heartbeat, the last number given to an id |
@@ -139,6 +141,35 @@ class WaitingRanking(Row, table=True):
 
     ranking_id: int = Field(primary_key=True, foreign_key="ranking.id")
     since: float = Field(sa_type=Float)
+
+
+class Mark(Row, table=True):
+    """`value` is 1 or 0 for the criterion `thumb`, else a rating.
+
+    `supersedes` is the person's earlier mark of the same candidate by the same criterion; at most
+    one mark replaces another. `prompt_digest` is the generation's. `consented`: it was; a round
+    can take no other as its input (see RoundMark).
+    """
+
+    __tablename__ = "mark"
+    __table_args__ = (
+        UniqueConstraint("person", "idempotency_key", "criterion"),
+        UniqueConstraint("id", "consented"),
+        Index("ix_mark_person_candidate", "person", "candidate_id", "criterion"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    person: str
+    candidate_id: str = Field(foreign_key="candidate.id")
+    criterion: str
+    value: float = Field(sa_type=Float)
+    prompt_digest: str
+    consented: bool
+    supersedes: int | None = Field(foreign_key="mark.id", unique=True)
+    idempotency_key: str | None
+    body_digest: str
+    created_at: float = Field(sa_type=Float)
 
 
 class Demonstration(Row, table=True):
@@ -307,6 +338,21 @@ class RoundDemonstration(Row, table=True):
 
     round_id: int = Field(primary_key=True, foreign_key="round.id")
     demonstration_id: int = Field(primary_key=True)
+    consented: bool = True
+
+
+class RoundMark(Row, table=True):
+    """A mark that a round used; its key keeps out what RoundInput's does."""
+
+    __tablename__ = "round_mark"
+    __table_args__ = (
+        ForeignKeyConstraint(["mark_id", "consented"], ["mark.id", "mark.consented"]),
+        CheckConstraint("consented", name="consented"),
+        Index("ix_round_mark_mark", "mark_id"),
+    )
+
+    round_id: int = Field(primary_key=True, foreign_key="round.id")
+    mark_id: int = Field(primary_key=True)
     consented: bool = True
 
 

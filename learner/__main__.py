@@ -9,7 +9,8 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
-from learner.settings import ScorerSettings, Settings, UnusableScorer
+from learner.reward_settings import ScorerSettings, UnusableScorer
+from learner.settings import Settings
 
 log = logging.getLogger("rankloop.learner")
 

@@ -15,7 +15,7 @@ rankings are better learned from by one that goes on from what was fine-tuned.""
 
 def trigger_of(store: Store, settings: LearnerSettings) -> str | None:
     """Why a round should run now, if it should."""
-    shown, ranked = store.waiting_demonstrations(), store.waiting()
+    shown, ranked = store.waiting_demonstrations(), _judgements(store, settings)
     if shown.count >= settings.demonstrations_per_round:
         return "demonstrations"
     if ranked.count >= settings.rankings_per_round:
@@ -36,6 +36,16 @@ def stages_of(
     shown = store.waiting_demonstrations()
     enough = shown.count >= settings.demonstrations_per_round
     return STAGES[:1] if enough or _waited(shown, _few(settings), settings) else STAGES[1:]
+
+
+def _judgements(store: Store, settings: LearnerSettings) -> Waiting:
+    """Rankings and, where the reward model learns from them, thumbs."""
+    ranked = store.waiting()
+    if settings.reward.kind != "binary":
+        return ranked
+    thumbs = store.waiting_thumbs()
+    ages = [w.oldest_age_s for w in (ranked, thumbs) if w.oldest_age_s is not None]
+    return Waiting(ranked.count + thumbs.count, max(ages, default=None))
 
 
 def _few(settings: LearnerSettings) -> int:

@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from learner.batching import Batch
+from learner.features import reply_features_RD
 
 FILE = Path("heads") / "heads.safetensors"
 
@@ -60,15 +61,8 @@ class Ensemble(nn.Module):
         save_file({"weight": self.weight_HD.detach(), "level": self.level_H}, folder / FILE)
 
     def forward(self, hidden: Tensor, batch: Batch) -> Tensor:
-        """Each head's score (R, H) of the replies: half of the last token, half of the mean.
-
-        Heads are linear, so the trunk's states (M, D) are brought together before them.
-        """
-        states_ND = hidden[batch.stands_N]
-        sums_RD = hidden.new_zeros(len(batch.last_R), hidden.shape[-1])
-        sums_RD = sums_RD.index_add(0, batch.reply_N, states_ND)
-        features_RD = (sums_RD / batch.lengths_R[:, None] + hidden[batch.last_R]) / 2
-        return features_RD @ self.weight_HD.T
+        """Each head's score (R, H) of the replies: half of the last token, half of the mean."""
+        return reply_features_RD(hidden, batch) @ self.weight_HD.T
 
     def spread(self, hidden: Tensor, batch: Batch) -> Tensor:
         """The deviation (R,) between the heads' scores, each less its own level."""

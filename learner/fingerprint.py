@@ -35,8 +35,11 @@ def fingerprint(
     versions: Sequence[Manifest],
     rankings: Sequence[RankedPrompt],
     prompts: Sequence[LoggedPrompt],
+    marks: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """As JSON; `versions` are those whose weights go into the round: reference and start."""
+    """As JSON; `versions` are those whose weights go into the round: reference and start;
+    `marks` the ids of thumbs and ratings.
+    """
     set_to = settings.model_dump(mode="json", exclude=AROUND)
     return {
         "format": FORMAT,
@@ -45,6 +48,7 @@ def fingerprint(
         "seed": seed,
         "versions": [[manifest.id, manifest.digest] for manifest in versions],
         "rankings": [[r.ranking_id, r.weight] for r in rankings],
+        "marks": list(marks),
         "prompts": _digest([[p.split, p.prompt_ids] for p in prompts]),
     }
 

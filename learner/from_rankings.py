@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from feedback.preferences import RankedPrompt
+from feedback.preferences import MarkedPrompt, RankedPrompt
 from feedback.records import LoggedPrompt, Reason
 from learner.fingerprint import fingerprint
 from learner.ground import GATE_SEED, WATCH_SEED, Ground, Result
 from learner.improve import Improvement, improve
 from learner.judges import Judges, train_judges
 from learner.lineage import WrongWeights, start_of
+from learner.marked import taught_by
 from learner.ppo import PPO
 from learner.reader import Reader
 from learner.reward import RewardModel
@@ -64,9 +65,9 @@ class Ranked:
     def read(self) -> Reason | None:
         """Everything the round works on; a reason if the rankings do not suffice."""
         self.ground.progress.stage("reading")
-        self.rankings = self._rankings()
-        train = sum(r.split == "train" for r in self.rankings)
-        judge = len(self.rankings) - train
+        self.rankings, self.marked = self._rankings(), self._marked()
+        splits = [r.split for r in self.rankings] + [m.split for m in self.marked if m.thumbs]
+        train, judge = splits.count("train"), splits.count("judge")
         if min(train, judge) < ENOUGH_RANKINGS:
             text = f"{train} rankings to learn from and {judge} to judge by; it takes 4 of each."
             value = float(min(train, judge))
@@ -89,14 +90,21 @@ class Ranked:
             self.ground.store.use_rankings(self.ground.claim, [r.ranking_id for r in rankings])
         return rankings
 
+    def _marked(self) -> list[MarkedPrompt]:
+        """Thumbs and ratings, as far as this kind of reward model learns from them."""
+        criteria = taught_by(self.ground.settings.reward)
+        marked = self.ground.store.training_marks(criteria) if criteria else []
+        ids = [id for m in marked for id in m.mark_ids]
+        self.ground.store.use_marks(self.ground.claim, ids)
+        return marked
+
     def _saved(self, logged: Sequence[LoggedPrompt]) -> Saved:
         """What an interrupted attempt at this very round had come to, if there was one. Figures of
         an attempt at anything else are no longer the round's.
         """
         of = [self.ground.versions.read(id) for id in (self.ground.reference.id, self.start)]
-        belongs = fingerprint(
-            self.ground.model, self.ground.settings, self.ground.seed, of, self.rankings, logged
-        )
+        g, marks = self.ground, [id for m in self.marked for id in m.mark_ids]
+        belongs = fingerprint(g.model, g.settings, g.seed, of, self.rankings, logged, marks)
         saved = Saved(self.ground.folder / str(self.ground.claim.round_id), belongs)
         if not saved.found:
             self.ground.store.forget_metrics(self.ground.claim)
@@ -130,6 +138,7 @@ class Ranked:
             self.ground.seed,
             self.ground.progress,
             self.saved,
+            self.marked,
         )
 
     def rewarder_of(self, reward: RewardModel) -> Rewarder:

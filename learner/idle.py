@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from feedback.preferences import last_user_message
 from feedback.records import UnscoredAnswer
 from feedback.store import Store
-from learner.settings import LearnerSettings, UnusableScorer
+from learner.reward_settings import UnusableScorer
+from learner.settings import LearnerSettings
 from policy.source import load_chat
 from policy.versions import CorruptVersion, UnknownVersion, Versions
 

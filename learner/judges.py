@@ -7,15 +7,19 @@ an accuracy cross-validated by conversation over all rankings, for the price of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from feedback.preferences import RankedPrompt, agreement
+import torch
+
+from feedback.preferences import MarkedPrompt, RankedPrompt, agreement
 from feedback.records import Reason
 from learner.accuracy import Accuracy, judged_pairs, length_correlation, measure
 from learner.batching import Group
 from learner.calibration import Calibration, calibration, cross_fitted, log_odds_scale
+from learner.criteria import correlations
+from learner.marked import sides_of
 from learner.nets import Start
 from learner.parallel import at_once
 from learner.progress import Progress
@@ -24,9 +28,6 @@ from learner.saved import Saved
 from learner.settings import RewardSettings
 from learner.state import State
 from learner.ties import TieAccuracy, compared, tie_width, with_ties
-
-OVERALL = "overall"
-"""The criterion whose ratings are margins; of others, "harm" say, more may be worse."""
 
 Exam = list[tuple[RankedGroup, Sequence[float]]]
 """Rankings that a model has not seen, with its scores of their answers."""
@@ -69,7 +70,8 @@ class Judges:
     `calibration` is both together, each on a scale so fitted. `length_correlation` is theirs too.
 
     `agreement` and `tie_aware_agreement` are people's, where two or more compared the same answers:
-    the ceiling of accuracy on untied pairs, and with ties as outcomes.
+    the ceiling of accuracy on untied pairs, and with ties as outcomes. `criteria` says of each that
+    counts how both models' foretold ratings correlate with those of unseen conversations.
     """
 
     reward: RewardModel
@@ -82,6 +84,7 @@ class Judges:
     length_correlation: float | None
     agreement: float | None
     tie_aware_agreement: float | None
+    criteria: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
 
     @property
     def surely_better(self) -> Reason:
@@ -113,23 +116,8 @@ class Judges:
             "length_correlation": self.length_correlation,
             "agreement": self.agreement,
             "tie_aware_agreement": self.tie_aware_agreement,
+            **({"criteria": self.criteria} if self.criteria else {}),
         }
-
-
-def ranked_group(ranked: RankedPrompt) -> RankedGroup:
-    """A stored ranking as tokens; unranked answers are left out."""
-    placed = [place for place, rank in enumerate(ranked.ranks) if rank]
-    answers = [ranked.answers[place] for place in placed]
-    overall = (ranked.ratings or {}).get(OVERALL)
-    return RankedGroup(
-        ranked.conversation_id,
-        Group(ranked.prompt_ids, tuple(answer.token_ids for answer in answers)),
-        tuple(rank for rank in ranked.ranks if rank),
-        tuple(answer.text for answer in answers),
-        ranked.none_acceptable,
-        None if overall is None else tuple(overall[place] for place in placed),
-        weight=ranked.weight,
-    )
 
 
 def train_judges(
@@ -140,14 +128,14 @@ def train_judges(
     seed: int,
     progress: Progress,
     saved: Saved | None = None,
+    marked: Sequence[MarkedPrompt] = (),
 ) -> Judges:
     """Train both from fresh ones; `reference` are samples to normalise on.
     The progress shown is the first's, which has more to learn from. What `saved` holds is not
     trained again.
     """
-    train_side, judge_side = (
-        [ranked_group(r) for r in rankings if r.split == split] for split in ("train", "judge")
-    )
+    sides = sides_of(rankings, marked, settings)
+    train_side, judge_side = sides["train"], sides["judge"]
     progress.stage("reward")
     # transformers loads one model at a time: threads would share what it patches meanwhile.
     pair = Pair(start(seed), start(seed + 1))
@@ -160,7 +148,11 @@ def train_judges(
         if saved:
             saved.write(SAVED, pair.state())
     exams = _examine(pair.reward, judge_side), _examine(pair.judge, train_side)
-    return _judges(pair, exams, rankings)
+    judges = _judges(pair, exams, rankings)
+    if not settings.weighed_criteria:
+        return judges
+    told = criteria_told([(pair.reward, judge_side), (pair.judge, train_side)])
+    return replace(judges, criteria=told)
 
 
 def _fit(
@@ -207,5 +199,20 @@ def _silent(step: int, steps: int, metrics: dict[str, float]) -> None:
 
 
 def _examine(model: RewardModel, rankings: Sequence[RankedGroup]) -> Exam:
-    """Scores of rankings that the model has not seen."""
-    return list(zip(rankings, model.score([r.group for r in rankings]), strict=True))
+    """Scores of rankings that the model has not seen; ratings without ranks are none."""
+    ranked = [r for r in rankings if r.ranks]
+    return list(zip(ranked, model.score([r.group for r in ranked]), strict=True))
+
+
+def criteria_told(
+    exams: Sequence[tuple[RewardModel, Sequence[RankedGroup]]],
+) -> dict[str, dict[str, float | None]]:
+    """How what models say of unseen answers by each criterion goes with what people said."""
+    criteria = exams[0][0].criteria
+    assert criteria is not None, "criteria that count have heads"
+    names, foretold, given = [*criteria.weights], [torch.empty(0, len(criteria.weights))], []
+    for model, groups in exams:
+        rated = [group for group in groups if group.criteria]
+        foretold += [found_KC.cpu() for found_KC in model.by_criterion([g.group for g in rated])]
+        given += [group.given_KC(names) for group in rated]
+    return correlations(names, torch.cat(foretold), torch.cat([foretold[0], *given]))

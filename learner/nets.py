@@ -75,12 +75,13 @@ class Nets:
 
     def reward(self, reference: str, seed: int) -> RewardModel:
         """A fresh one, on the trunk of the version that is the reference, or over the base."""
-        heads = self.settings.reward.heads
+        s = self.settings.reward
+        criteria = {name: s.criteria[name] for name in s.weighed_criteria}
         if not self.lora:
             folder = self.versions.folder(reference)
-            return RewardModel.start(folder, seed, heads).to(self.device)
+            return RewardModel.start(folder, seed, s.heads, criteria).to(self.device)
         net = classifier(self.base.net, self.settings.lora, seed, self._base_name)
-        return RewardModel.begin(net, seed, heads).to(self.device)
+        return RewardModel.begin(net, seed, s.heads, criteria).to(self.device)
 
     @property
     def _base_name(self) -> str:

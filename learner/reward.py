@@ -16,8 +16,7 @@ Axes: R replies, D hidden, H heads, K answers to one prompt.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -26,6 +25,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from learner.batching import Batch, Group, by_length, collate
 from learner.classifier import load_classifier, save_classifier
+from learner.criteria import Criteria, rating_loss
 from learner.ensemble import Ensemble
 from learner.forward import hidden_MD
 from learner.losses import (
@@ -37,6 +37,7 @@ from learner.losses import (
 )
 from learner.optimise import Optimiser, rate_of
 from learner.parallel import at_once, halved
+from learner.ranked_group import RankedGroup as RankedGroup
 from learner.settings import RewardSettings
 from learner.state import State
 from learner.weights import put_back, trained
@@ -50,36 +51,6 @@ rankings in 25 steps of eight ordered .65 right, in 64 steps .79; 37 seen twice 
 Report = Callable[[int, int, dict[str, float]], None]
 
 
-@dataclass(frozen=True)
-class RankedGroup:
-    """One ranking's answers, with ranks (1 is best) and texts; unranked ones are left out.
-
-    `ratings` are the same person's of the criterion "overall", None for an answer without;
-    `thumbs` what was said of each answer by itself. `weight` is how many rankings it counts for.
-    """
-
-    conversation_id: str
-    group: Group
-    ranks: tuple[int, ...]
-    texts: tuple[str, ...]
-    none_acceptable: bool = False
-    ratings: tuple[float | None, ...] | None = None
-    thumbs: tuple[bool, ...] | None = None
-    weight: float = 1.0
-
-    @property
-    def good(self) -> tuple[bool, ...] | None:
-        """Whether each answer is good: as was said of it, else the top group is, unless none is
-        acceptable. None where all are tied, which says nothing of either.
-        """
-        if self.thumbs is not None:
-            return self.thumbs
-        if self.none_acceptable:
-            return (False,) * len(self.ranks)
-        best = min(self.ranks)
-        return None if max(self.ranks) == best else tuple(rank == best for rank in self.ranks)
-
-
 class RewardModel(nn.Module):
     """A sequence classifier with one output, and the normalisation of its scores.
 
@@ -87,31 +58,50 @@ class RewardModel(nn.Module):
     a score lies below their mean.
     """
 
-    def __init__(self, net: PreTrainedModel, ensemble: Ensemble | None = None) -> None:
+    def __init__(
+        self,
+        net: PreTrainedModel,
+        ensemble: Ensemble | None = None,
+        criteria: Criteria | None = None,
+    ) -> None:
         super().__init__()
         self.net = net
         self.ensemble = ensemble
+        self.criteria = criteria
         self.head: nn.Linear = net.score  # type: ignore[assignment]
         self.mean: float = getattr(net.config, "reward_mean", 0.0)
         self.std: float = getattr(net.config, "reward_std", 1.0)
         self.pessimism: float = getattr(net.config, "reward_pessimism", 0.0)
 
     @classmethod
-    def start(cls, policy_folder: Path, seed: int, heads: int = 1) -> RewardModel:
+    def start(
+        cls,
+        policy_folder: Path,
+        seed: int,
+        heads: int = 1,
+        criteria: Mapping[str, float] | None = None,
+    ) -> RewardModel:
         """The policy's trunk, and what `begin` puts on it."""
         net = AutoModelForSequenceClassification.from_pretrained(
             policy_folder, num_labels=1, dtype=torch.float32, use_safetensors=True
         )
-        return cls.begin(net.eval(), seed, heads)
+        return cls.begin(net.eval(), seed, heads, criteria)
 
     @classmethod
-    def begin(cls, net: PreTrainedModel, seed: int, heads: int = 1) -> RewardModel:
-        """A classifier with a head of deviation 1/sqrt(d + 1) (Stiennon et al. 2020), or
-        several.
+    def begin(
+        cls,
+        net: PreTrainedModel,
+        seed: int,
+        heads: int = 1,
+        criteria: Mapping[str, float] | None = None,
+    ) -> RewardModel:
+        """A classifier with a head of deviation 1/sqrt(d + 1) (Stiennon et al. 2020), or several;
+        beside them one for each criterion, with what it counts.
         """
         generator = torch.Generator().manual_seed(seed)
         model = cls(net)
         width = model.head.in_features
+        model.criteria = Criteria(criteria, width) if criteria else None
         if heads > 1:
             model.ensemble = Ensemble.start(heads, width, generator)
             model.settle()
@@ -128,7 +118,7 @@ class RewardModel(nn.Module):
         net = AutoModelForSequenceClassification.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True
         )
-        return cls(net.eval(), Ensemble.load(folder))
+        return cls(net.eval(), Ensemble.load(folder), Criteria.load(folder))
 
     def save(self, folder: Path) -> None:
         """Write a Hugging Face folder, peft's of an adapter; the normalisation is kept in its
@@ -138,6 +128,8 @@ class RewardModel(nn.Module):
         if self.ensemble is not None:
             self.net.config.reward_pessimism = self.pessimism
             self.ensemble.save(folder)
+        if self.criteria is not None:
+            self.criteria.save(folder)
         if adapters.adapted(self.net):
             save_classifier(self.net, folder)
         else:
@@ -145,16 +137,24 @@ class RewardModel(nn.Module):
 
     def state(self) -> State:
         """Weights and heads, and the normalisation of their scores."""
-        level = {} if self.ensemble is None else {"level_H": self.ensemble.level_H}
+        levels = {} if self.ensemble is None else {"level_H": self.ensemble.level_H}
+        if self.criteria is not None:
+            levels |= {"mean_C": self.criteria.mean_C, "std_C": self.criteria.std_C}
         scale = {"mean": self.mean, "std": self.std, "pessimism": self.pessimism}
-        return State.of(weights=State(trained(self)), level=State(level), scale=State(values=scale))
+        return State.of(
+            weights=State(trained(self)), level=State(levels), scale=State(values=scale)
+        )
 
     def restore(self, state: State) -> None:
         """Be as the model of the same start was that gave this state."""
         put_back(self, state.part("weights").tensors)
         self.settle()
+        levels = state.part("level").tensors
         if self.ensemble is not None:
-            self.ensemble.level_H.copy_(state.part("level").tensors["level_H"])
+            self.ensemble.level_H.copy_(levels["level_H"])
+        if self.criteria is not None:
+            self.criteria.mean_C.copy_(levels["mean_C"])
+            self.criteria.std_C.copy_(levels["std_C"])
         scale = state.part("scale").values
         self.mean, self.std, self.pessimism = scale["mean"], scale["std"], scale["pessimism"]
 
@@ -184,8 +184,21 @@ class RewardModel(nn.Module):
         return scores_R - self.pessimism * self.ensemble.spread(hidden, batch) / self.std
 
     def by_head(self, batch: Batch) -> Tensor:
-        """Each head's normalised scores of a batch's replies, (R, H): what is trained."""
-        hidden = hidden_MD(self.net, batch)
+        """Each head's normalised scores of a batch's replies, (R, H)."""
+        return self._by_head(hidden_MD(self.net, batch), batch)
+
+    def by_criterion(self, groups: Sequence[Group]) -> list[Tensor]:
+        """What is foretold of each group's replies by each criterion, (K, C)."""
+
+        def foretold_RC(batch: Batch) -> Tensor:
+            assert self.criteria is not None, "somebody asks for criteria that do not count"
+            found_RC: Tensor = self.criteria(hidden_MD(self.net, batch), batch)
+            return found_RC
+
+        return self._over(groups, foretold_RC)
+
+    def _by_head(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """What is trained, from the trunk's states."""
         if self.ensemble is None:
             return self.scores(hidden, batch)[:, None]
         scores_RH: Tensor = self.ensemble(hidden, batch)
@@ -221,6 +234,8 @@ class RewardModel(nn.Module):
         if self.ensemble is not None:
             levels_H = torch.cat(self._over(reference, self.by_head)).mean(0)
             self.ensemble.level_H.copy_(self.std * levels_H + self.mean)
+        if self.criteria is not None:
+            self.criteria.normalise_on(torch.cat(self.by_criterion(reference)))
         scores = torch.tensor([s for group in self.score(reference) for s in group])
         self.mean += self.std * scores.mean().item()
         self.std *= max(scores.std().item(), 1e-6)
@@ -259,16 +274,22 @@ def _rankings_loss(
     model: RewardModel, rankings: Sequence[RankedGroup], settings: RewardSettings
 ) -> Tensor:
     """Mean over rankings and heads of each ranking's loss; each answer is forwarded once. Several
-    heads are held to their starts.
+    heads are held to their starts; criteria have the error of their ratings beside.
     """
     batch = collate([r.group for r in rankings], model.net.device)
-    parts = torch.split(model.by_head(batch), [len(r.ranks) for r in rankings])
+    hidden = hidden_MD(model.net, batch)
+    parts = torch.split(model._by_head(hidden, batch), [len(r.group.replies) for r in rankings])
     losses = [
         ranking.weight * _loss(scores_K, ranking, settings)
         for scores_KH, ranking in zip(parts, rankings, strict=True)
         for scores_K in scores_KH.unbind(1)
+        if ranking.ranks
     ]
-    loss = torch.stack(losses).mean()
+    loss = torch.stack(losses).mean() if losses else hidden.sum() * 0.0
+    if model.criteria is not None:
+        given_RC = torch.cat([r.given_KC(model.criteria.weights) for r in rankings])
+        foretold_RC = model.criteria(hidden, batch)
+        loss = loss + rating_loss(foretold_RC, given_RC.to(foretold_RC.device))
     return loss if model.ensemble is None else loss + settings.anchor * model.ensemble.pull()
 
 

@@ -10,7 +10,7 @@ Axes: R replies, M positions of a batch, D hidden.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,11 +88,23 @@ class Rewarder:
         """Of the replies of `groups`, from their batch and the trunk's states (M, D)."""
         total_R = self.own.scores(hidden, batch)
         parts = {RANKING: total_R}
+        for name, weight, score_R in self._beside(groups, batch, hidden):
+            parts[name] = score_R
+            total_R = total_R + weight * score_R
+        return Rewards(total_R, parts)
+
+    def _beside(
+        self, groups: Sequence[Group], batch: Batch, hidden: Tensor
+    ) -> Iterator[tuple[str, float, Tensor]]:
+        """What is weighed beside the ranking: each part's name, weight and scores."""
+        criteria = self.own.criteria
+        if criteria is not None:
+            scores_CR = criteria.scores(hidden, batch).T
+            for (name, weight), score_R in zip(criteria.weights.items(), scores_CR, strict=True):
+                yield name, weight, score_R
         exchanges = self._read(groups)
         for scorer in self.scorers:
-            parts[scorer.settings.name] = scorer.scores(exchanges)
-            total_R = total_R + scorer.settings.weight * parts[scorer.settings.name]
-        return Rewards(total_R, parts)
+            yield scorer.settings.name, scorer.settings.weight, scorer.scores(exchanges)
 
     def score(self, groups: Sequence[Group], size: int = 16) -> list[list[dict[str, float]]]:
         """The figures of each group's replies, in their order, without gradients."""

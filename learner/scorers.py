@@ -32,7 +32,7 @@ from transformers import (
 )
 
 from learner.reader import Exchange
-from learner.settings import ScorerSettings, UnusableScorer
+from learner.reward_settings import ScorerSettings, UnusableScorer
 from policy.source import ModelNotFound, resolve
 
 FILE = Path("scorers") / "scorers.json"

@@ -18,6 +18,7 @@ from feedback.records import (
 
 from . import access
 from .errors import documented
+from .marks import waiting_thumbs
 from .serving import Serving
 from .wire import Name, OperatorRequest, ReasonRequest, RoundRequest
 
@@ -89,6 +90,7 @@ def shown_learner(serving: Serving, info: LearnerInfo) -> dict[str, Any]:
             "needed": serving.settings.learner.rankings_per_round,
             "demonstrations": serving.store.waiting_demonstrations().count,
             "demonstrations_needed": serving.settings.learner.demonstrations_per_round,
+            "thumbs": waiting_thumbs(serving),
         },
         "next_run_at": info.next_run_at,
         "last_error": info.last_error,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
 from starlette.responses import JSONResponse, Response
 
+from feedback.preferences import HIGHEST, LOWEST
 from feedback.records import StoredRanking
 
 from . import access
-from .errors import documented
+from .errors import documented, refused
 from .serving import Serving
 from .wire import RankingRequest
 
@@ -33,6 +35,7 @@ def rank(
     """Appends a ranking. The same Idempotency-Key with the same body gives the same ranking again,
     as 200."""
     serving: Serving = request.app.state.serving
+    check_scale(body.ratings or {}, serving.settings.learner.reward.criteria)
     stored = serving.store.add_ranking(
         person=access.person(body.user, serving.key),
         candidates=body.candidates,
@@ -45,6 +48,15 @@ def rank(
         idempotency_key=idempotency_key,
     )
     return JSONResponse(shown(stored, serving), 200 if stored.repeated else 201)
+
+
+def check_scale(ratings: Mapping[str, Iterable[float | None]], criteria: Iterable[str]) -> None:
+    """Raises ApiError for a rating by one of the criteria that is off the scale."""
+    for criterion in criteria:
+        for value in ratings.get(criterion, ()):
+            if value is not None and not LOWEST <= value <= HIGHEST:
+                scale = f"is not from {LOWEST:g} (the least {criterion}) to {HIGHEST:g}"
+                raise refused("ratings", value, scale)
 
 
 def shown(stored: StoredRanking, serving: Serving) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -105,6 +106,15 @@ class ServerSettings(BaseModel):
         return self
 
 
+class RewardPart(Protocol):
+    """What of the reward's settings decides which feedback there is."""
+
+    @property
+    def criteria(self) -> Mapping[str, float]: ...
+    @property
+    def kind(self) -> str: ...
+
+
 class LearnerPart(Protocol):
     """What the server tells people of the learner's settings."""
 
@@ -112,6 +122,8 @@ class LearnerPart(Protocol):
     def rankings_per_round(self) -> int: ...
     @property
     def demonstrations_per_round(self) -> int: ...
+    @property
+    def reward(self) -> RewardPart: ...
 
 
 class Settings(Protocol):

@@ -84,6 +84,22 @@ class RankingRequest(Wire):
     user: Name | None = None
 
 
+class ThumbRequest(Wire):
+    """The body of POST /v1/thumbs: whether an answer is good."""
+
+    candidate: Name
+    up: bool
+    user: Name | None = None
+
+
+class RatingRequest(Wire):
+    """The body of POST /v1/ratings: an answer's ratings by criterion."""
+
+    candidate: Name
+    ratings: dict[str, float] = Field(min_length=1, max_length=16)
+    user: Name | None = None
+
+
 class Turn(Wire):
     """One turn of a demonstration; a developer speaks as the system does."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from feedback.preferences import Answer, RankedPrompt
-from learner.judges import ranked_group
+from learner.marked import ranked_group
 
 
 def stored(

@@ -12,10 +12,10 @@ from learner.experience import judged, unchecked
 from learner.forward import hidden_MD
 from learner.reader import Reader
 from learner.reward import RewardModel
+from learner.reward_settings import ScorerSettings
 from learner.rewarder import Rewarder
 from learner.rollout import Sampling, roll_out
 from learner.scorers import Scorer
-from learner.settings import ScorerSettings
 from policy.chat import Message
 from policy.model import Model, load
 from tests.tiny_classifiers import make_classifier

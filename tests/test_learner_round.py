@@ -87,6 +87,16 @@ class Product:
         self.keeper.look()
         return self.store.rounds()[0]
 
+    def thumb(self, count: int, seed: int) -> None:
+        """So many prompts with four answers, each with a thumb by whether it holds one token."""
+        rng = random.Random(f"{seed} people")
+        for i, ranking in enumerate(made_rankings(count, seed)):
+            text = " ".join(rng.choices(WORDS, k=6))
+            ids = [f"c{seed}-{i}-{j}" for j in range(4)]
+            self.store.record_generation(self._generation(f"{seed}-{i}", text, ids, ranking))
+            for id, rank in zip(ids, ranking.ranks, strict=True):
+                self.store.add_marks(person="ada", candidate=id, values={"thumb": float(rank == 1)})
+
     def lead(self) -> None:
         """A round that ends with v1, which led over v0 without the gate being sure."""
         self.store.request_round(trigger="operator", stages=None, actor="ada")
@@ -182,6 +192,52 @@ def test_a_round_weighs_a_scorer_into_the_reward(tmp_path: Path) -> None:
     assert "scorers/scorers.json" in product.versions.verify("r1").files
     product.keeper.look()
     assert [*product.store.rewards("c1-89-0")["r1"]] == ["total", "ranking", "paris"]
+
+
+def test_a_round_learns_criteria_from_ratings(tmp_path: Path) -> None:
+    """Ratings given by themselves train a head, whose part of the reward and whose fit to unseen
+    ratings are shown.
+    """
+    reward = {**SMALL["reward"], "criteria": {"helpful": 0.5, "honest": 0.0}}  # type: ignore[dict-item]
+    product = Product(tmp_path, reward=reward)
+    product.rank(90, seed=1)
+    for i, ranking in enumerate(made_rankings(90, seed=1)):
+        for j, rank in enumerate(ranking.ranks):
+            product.store.add_marks(
+                person="ada", candidate=f"c1-{i}-{j}", values={"helpful": 7.0 if rank == 1 else 2.0}
+            )
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.state == "done", round_.error
+    assert round_.reward is not None
+    assert round_.reward["criteria"]["helpful"]["ratings"] == 360
+    assert round_.reward["criteria"]["helpful"]["correlation"] > 0.5
+    steps = [point.values for point in product.store.metrics(round_.id) if point.stage == "ppo"]
+    assert all("reward/helpful" in step and "reward/honest" not in step for step in steps)
+    assert "criteria/criteria.safetensors" in product.versions.verify("r1").files
+
+
+def test_thumbs_alone_start_a_round_of_good_and_bad(tmp_path: Path) -> None:
+    """Where the reward model is of that kind; then none waits any longer."""
+    reward = {**SMALL["reward"], "kind": "binary"}  # type: ignore[dict-item]
+    product = Product(tmp_path, reward=reward)
+    product.thumb(60, seed=1)
+    assert (product.store.waiting().count, product.store.waiting_thumbs().count) == (0, 60)
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert (round_.state, round_.trigger) == ("done", "rankings"), round_.error
+    assert round_.outcome in {"promoted", "rejected"}
+    assert round_.reward is not None
+    assert round_.reward["cross_validated_low"] > 0.5
+    assert product.store.waiting_thumbs().count == 0
+
+
+def test_thumbs_start_no_round_of_rankings(tmp_path: Path) -> None:
+    """A model of any other kind could not use them."""
+    product = Product(tmp_path)
+    product.thumb(60, seed=1)
+    product.keeper.look()
+    assert product.store.rounds() == []
 
 
 @pytest.mark.parametrize(("whole", "start"), [(True, "v1"), (False, "v0")])

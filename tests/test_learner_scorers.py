@@ -11,8 +11,9 @@ import torch
 from pydantic import ValidationError
 
 from learner import scorers
+from learner.reward_settings import RewardSettings, ScorerSettings, UnusableScorer
 from learner.scorers import Scorer, log_odds
-from learner.settings import LearnerSettings, RewardSettings, ScorerSettings, UnusableScorer
+from learner.settings import LearnerSettings
 from rankloop import UserError, load_settings
 from tests.tiny_classifiers import make_classifier
 from tests.tiny_models import make_tiny

@@ -34,6 +34,7 @@ def test_learner_tells_its_state(server: Running) -> None:
         "needed": 32,
         "demonstrations": 0,
         "demonstrations_needed": 16,
+        "thumbs": 0,
     }
     assert server.http.post("/v1/learner/pause").json()["state"] == "paused"
     assert server.http.post("/v1/learner/resume", json={"user": "ada"}).json()["state"] == "idle"
