@@ -90,8 +90,8 @@ class Round:
 
     def run(self) -> Result:
         """Do what is asked for or due, as far as it goes. Raises Cancelled, LeaseLost."""
-        asked = self.store.round(self.claim.round_id).stages
-        stages = stages_of(asked, self.store, self.settings)
+        info = self.store.round(self.claim.round_id)
+        stages = stages_of(info, self.store, self.settings)
         self.clear_leftovers()
         if "sft" in stages:
             return self.fine_tune()
