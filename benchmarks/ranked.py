@@ -45,13 +45,7 @@ def judged_by_others(
     """The unseen rankings' untied pairs under a model that learned from the other ones."""
     model = RewardModel.start(shop.versions.folder("v0"), fold)
     settings = RewardSettings(epochs=shop.effort.ranking_epochs)
-    train(
-        model,
-        learned,
-        settings,
-        fold,
-        lambda *step: shop.progress(f"{source}, fold {fold}", *step),
-    )
+    train(model, learned, settings, fold, shop.reporter(f"{source}, fold {fold}"))
     scores = model.score([group.group for group in unseen], size=4)
     return [
         pair

@@ -25,10 +25,12 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.coffee import fine_tuning, improvement, judging, splits_table
+from benchmarks.coffee_improving import examples_table, improvement, improvement_table
+from benchmarks.coffee_judging import judging, splits_table
+from benchmarks.coffee_tuning import fine_tuning, fine_tuning_table
 from benchmarks.ranked import cross_validated, rankings_table
 from benchmarks.real_data import NoDataError
-from benchmarks.workshop import QUICK, Effort, Workshop, table
+from benchmarks.workshop import QUICK, Effort, Workshop
 from learner.parallel import use_threads
 from policy.versions import Versions
 
@@ -81,44 +83,12 @@ def report(results: Results) -> str:
     if results.splits():
         told += ["### Judging turns", splits_table(results.splits())]
     if "improvement" in found:
-        told += ["### PPO", improvement_table(found["improvement"]), examples(found["improvement"])]
+        improved = found["improvement"]
+        told += ["### PPO", improvement_table(improved), examples_table(improved)]
     ranked = [(part.value, found[part]) for part in Part if part in found]
     if ranked:
         told += ["### Rankings", rankings_table(ranked)]
     return "\n\n".join(told)
-
-
-def fine_tuning_table(found: dict[str, Any]) -> str:
-    heads = ("dialogs", "held out", "perplexity before", "after")
-    figures = [f"{found[name]:.2f}" for name in ("perplexity_before", "perplexity_after")]
-    return table(heads, [[str(found["learned_from"]), str(found["held_out"]), *figures]])
-
-
-def improvement_table(found: dict[str, Any]) -> str:
-    heads = ("", "mean reward", "deviation", "tokens")
-    rows = [
-        [
-            name,
-            *(f"{found[f'{what}_{name}']:.2f}" for what in ("reward", "reward_std")),
-            f"{found[f'tokens_{name}']:.1f}",
-        ]
-        for name in ("before", "after")
-    ]
-    rise = f"The rise is {found['rise_in_std']:.2f} deviations at a KL of {found['kl']:.2f} nats"
-    return f"{table(heads, rows)}\n\n{rise}, on {found['prompts']} unseen contexts."
-
-
-def examples(found: dict[str, Any]) -> str:
-    """What was said before and after."""
-    rows = [
-        [
-            one["asked"],
-            f"{one['before']} ({one['reward_before']:.1f})",
-            f"{one['after']} ({one['reward_after']:.1f})",
-        ]
-        for one in found["examples"]
-    ]
-    return table(("asked", "before (reward)", "after (reward)"), rows)
 
 
 def main(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import typer
 
 from benchmarks.real_data import Turns
+from learner.reward import Report
 from policy.chat import Chat
 from policy.model import Model
 from policy.versions import Versions
@@ -32,7 +33,7 @@ class Effort:
     prompts_per_step: int = 16
     held_out_prompts: int = 200
     examples: int = 20
-    folds: int = 5
+    folds: int = 2
     ranking_epochs: int = 2
 
 
@@ -43,7 +44,6 @@ QUICK = Effort(
     prompts_per_step=4,
     held_out_prompts=8,
     examples=2,
-    folds=2,
     ranking_epochs=1,
 )
 """For a look at whether everything works; its figures mean nothing."""
@@ -69,11 +69,15 @@ class Workshop:
         self.told = time.monotonic()
         typer.echo(f"[{self.told - self.began:5.0f} s] {text}")
 
-    def progress(self, what: str, step: int, steps: int, metrics: Mapping[str, float]) -> None:
-        """A line for a step, but no more than one in a while."""
-        if time.monotonic() - self.told > QUIET_S:
-            figures = " ".join(f"{name} {value:.3f}" for name, value in metrics.items())
-            self.say(f"{what}: step {step} of {steps} {figures}")
+    def reporter(self, what: str) -> Report:
+        """A callback `(step, steps, metrics)` that says where this is, once in a while."""
+
+        def report(step: int, steps: int, metrics: dict[str, float]) -> None:
+            if time.monotonic() - self.told > QUIET_S:
+                figures = " ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+                self.say(f"{what}: step {step} of {steps} {figures}")
+
+        return report
 
 
 def prompt_ids(chat: Chat, context: Turns) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from feedback.records import Waiting
+from feedback.records import RoundInfo, Waiting
 from feedback.store import Store
 from learner.settings import LearnerSettings
 
@@ -25,14 +25,14 @@ def trigger_of(store: Store, settings: LearnerSettings) -> str | None:
     return "waited" if _waited(ranked, settings.least_rankings, settings) else None
 
 
-def stages_of(
-    asked: Sequence[str] | None, store: Store, settings: LearnerSettings
-) -> Sequence[str]:
-    """What a round does that is asked for these stages, or for those that are due (None): to
-    fine-tune where enough demonstrations wait, else to learn from rankings.
+def stages_of(info: RoundInfo, store: Store, settings: LearnerSettings) -> Sequence[str]:
+    """What the round does: what it is asked for, else to fine-tune where enough demonstrations
+    wait, else to learn from rankings. One that was interrupted goes on with what it had begun.
     """
-    if asked is not None:
-        return asked
+    if info.stages is not None:
+        return info.stages
+    if info.rankings or info.demonstrations:
+        return STAGES[:1] if info.demonstrations else STAGES[1:]
     shown = store.waiting_demonstrations()
     enough = shown.count >= settings.demonstrations_per_round
     return STAGES[:1] if enough or _waited(shown, _few(settings), settings) else STAGES[1:]

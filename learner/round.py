@@ -15,8 +15,8 @@ from learner.ground import Ground, Result
 
 def run(ground: Ground) -> Result:
     """Do what is asked for or due, as far as it goes. Raises Cancelled, LeaseLost."""
-    asked = ground.store.round(ground.claim.round_id).stages
-    stages = stages_of(asked, ground.store, ground.settings)
+    info = ground.store.round(ground.claim.round_id)
+    stages = stages_of(info, ground.store, ground.settings)
     ground.clear_leftovers()
     if "sft" in stages:
         return from_demonstrations.learn(ground)

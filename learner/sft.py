@@ -37,6 +37,12 @@ ROW = 512
 LEAST_STEPS = 4
 """Optimiser steps in a pass, where there are so many conversations: ten in one step is one step."""
 
+RATE = 1e-4
+"""Peak rate of a small model. Nine demonstrations took the built-in one from .86 of the checkable
+prompts answered right to .69 at 3e-4, .80 at 2e-4 and .85 at 1e-4, while the held-out loss fell
+from 7.6 to 1.7, 2.1 and 3.1: what is asked for is to be learned, and the rest to be kept.
+"""
+
 Step = list[Demonstration]
 
 
@@ -80,7 +86,7 @@ def fine_tune(
     rng = random.Random(seed)
     passes = [list(steps_of(lessons, settings, rng)) for _ in range(settings.epochs)]
     steps, taken = sum(map(len, passes)), 0
-    rate = rate_of(net, settings.learning_rate, small=1e-3)
+    rate = rate_of(net, settings.learning_rate, small=RATE)
     optimiser = Optimiser(net, rate, steps=steps, gradient_clip=1.0)
     losses, kept, best = [held_out_loss(net, lessons.held_out)], 0, copied(net)
     for number, one_pass in enumerate(passes, 1):

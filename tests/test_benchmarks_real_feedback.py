@@ -147,8 +147,8 @@ def test_it_runs_from_end_to_end(folder: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["fine_tuning"]["perplexity_after"] < found["fine_tuning"]["perplexity_before"]
-    assert 0 <= found["judging_1"]["auc"] <= 1
-    assert found["judging_1"]["bag_auc"] > 0.9  # one word tells good from bad
+    assert 0 <= found["judging_1"]["model"]["auc"] <= 1
+    assert found["judging_1"]["bag"]["auc"] > 0.9  # one word tells good from bad
     assert len(found["improvement"]["examples"]) == 2
     assert found["pandalm"]["longer"]["accuracy"] == 0.0  # the shorter reply is always better
     assert "| mean |" in (tmp_path / "report.md").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,22 @@ def test_what_was_rolled_back_is_no_reference(tmp_path: Path) -> None:
     assert product.versions.verify("r1").parent == "v0"
     product.round("sft")
     assert product.store.version("v3").parent == "v0"
+
+
+def test_a_round_that_was_interrupted_goes_on_with_what_it_had_begun(tmp_path: Path) -> None:
+    """It had begun to learn from rankings; demonstrations that came since wait for the next."""
+    product = Product(tmp_path, sft=GENTLE)
+    product.rank(90, seed=1)
+    product.store.request_round(trigger="rankings", stages=None, actor="learner")
+    claim = product.store.claim_round("a learner that dies", 1.0)
+    assert claim is not None
+    used = [one.ranking_id for one in product.store.training_rankings()]
+    product.store.use_rankings(claim, used)
+    product.show(16)
+    time.sleep(1.1)
+    product.keeper.look()
+    first = product.store.rounds()[0]
+    assert (first.rankings, first.demonstrations) == (90, 0)
 
 
 @pytest.mark.parametrize("stages", [(), ("sft", "reward", "ppo")])
