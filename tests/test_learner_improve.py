@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +18,8 @@ from learner.progress import Progress
 from learner.reward import RewardModel
 from learner.rewarder import Rewarder
 from learner.rollout import Prompt
+from learner.saved import Saved
+from learner.saves import Saves
 from learner.settings import PPOSettings
 from policy.model import Model, load
 from tests.tiny_models import make_tiny
@@ -78,11 +81,18 @@ def flat(model: Model) -> torch.Tensor:
     return torch.cat([p.detach().flatten().clone() for p in model.net.parameters()])
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny(tmp_path_factory.mktemp("tiny") / "policy", "llama", seed=0)
+
+
 @pytest.fixture
-def ppo(tmp_path_factory: pytest.TempPathFactory) -> PPO:
+def ppo(folder: Path) -> PPO:
+    return made(folder)
+
+
+def made(folder: Path) -> PPO:
     """Four steps, looked at after the second and the fourth."""
-    folder = tmp_path_factory.mktemp("tiny") / "policy"
-    make_tiny(folder, "llama", seed=0)
     policy = load(folder)
     given = {"steps": 4, "check_every": 2, "max_tokens": 8, "prompts_per_step": 4, "ptx": 0.0}
     settings = PPOSettings.model_validate(given)
@@ -160,3 +170,38 @@ def test_between_looks_a_fall_is_not_looked_at_again(ppo: PPO) -> None:
     looks = Scripted(0.7, 0.9)
     assert improve(ppo, Prompts(), looks, FLOOR, Unwritten()).kept_step == 4
     assert torch.equal(flat(ppo.policy), looks.asked[1])
+
+
+class Dying(Unwritten):
+    """Dies when this step's figures are written."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.last = step
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        super().metrics(step, values)
+        if step == self.last:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("death", "left"), [(1, 3), (2, 3), (3, 2), (4, 2)])
+def test_what_was_kept_and_how_far_it_fell_is_gone_on_with(
+    folder: Path, ppo: PPO, tmp_path: Path, death: int, left: int
+) -> None:
+    """Saved after each second step: a death in step 1 or 2 comes before that, and all three looks
+    are taken again; one in step 3 or 4 repeats both, and looks at the fall and at the half.
+    """
+    scores = (0.9, 0.7, 0.85)
+    undisturbed = improve(ppo, Prompts(), Scripted(*scores), FLOOR, Unwritten())
+    died, resumed = made(folder), made(folder)
+    looks, again = Scripted(*scores), Scripted(*scores[-left:])
+    saves = Saves(Saved(tmp_path / "7", {}), 2)
+    with pytest.raises(KeyboardInterrupt):
+        improve(died, Prompts(), looks, FLOOR, Dying(death), saves=saves)
+    saves = Saves(Saved(tmp_path / "7", {}), 2)
+    improvement = improve(resumed, Prompts(), again, FLOOR, Unwritten(), saves=saves)
+    assert improvement == undisturbed
+    assert torch.equal(flat(resumed.policy), flat(ppo.policy))
+    assert resumed.control.coef == ppo.control.coef
+    assert len(again.asked) == left
