@@ -249,14 +249,23 @@ def token_logps(logits: Tensor, ids: Tensor, temperature: float = 1.0) -> Tensor
 
 def entropy(logits: Tensor) -> Tensor:
     """Entropy of softmax(logits) in nats: (..., V) gives (...)."""
-    logps = _wide(logits).log_softmax(-1)
-    return -_p_log_p(logps, logps).to(logits.dtype)
+    return entropy_of(_wide(logits).log_softmax(-1)).to(logits.dtype)
+
+
+def entropy_of(logps: Tensor) -> Tensor:
+    """`entropy` of a distribution that is known by its log-probabilities (..., V)."""
+    return -_p_log_p(logps, logps)
 
 
 def full_kl(logits: Tensor, ref_logits: Tensor) -> Tensor:
     """KL(softmax(logits) || softmax(ref_logits)) over the vocabulary: (..., V) gives (...)."""
-    logps = _wide(logits).log_softmax(-1)
-    return _p_log_p(logps, logps - _wide(ref_logits).log_softmax(-1)).to(logits.dtype)
+    logps, ref_logps = (_wide(x).log_softmax(-1) for x in (logits, ref_logits))
+    return full_kl_of(logps, ref_logps).to(logits.dtype)
+
+
+def full_kl_of(logps: Tensor, ref_logps: Tensor) -> Tensor:
+    """`full_kl` of distributions that are known by their log-probabilities (..., V)."""
+    return _p_log_p(logps, logps - ref_logps)
 
 
 def _p_log_p(logps: Tensor, x: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from learner.forward import Rows, hidden_MD
-from learner.losses import entropy, full_kl, token_logps
+from learner.losses import entropy_of, full_kl_of, token_logps
 
 BUDGET = 2**24
 """Logits at once, of one net; 64 MiB in float32. Up to so many nothing is made twice."""
@@ -55,7 +55,11 @@ class Distributions:
         """All logits, tempered, in float32 at least."""
         logits_NV: Tensor = self.head(self.states_ND)
         wide_NV = logits_NV if logits_NV.dtype == torch.float64 else logits_NV.float()
-        return wide_NV / self.temperature
+        return wide_NV if self.temperature == 1.0 else wide_NV / self.temperature
+
+    def logps_NV(self) -> Tensor:
+        """All log-probabilities, from which the figures of a token are read off."""
+        return self.logits_NV().log_softmax(-1)
 
     def pieces(self, size: int) -> list[Distributions]:
         """The same of so many tokens at a time, in order."""
@@ -83,18 +87,20 @@ def told(
     """What policy and reference say of the tokens that were drawn, in nats."""
 
     def of(policy: Distributions, reference: Distributions | None, targets_N: Tensor) -> Columns:
-        logits_NV = policy.logits_NV()
+        logps_NV = policy.logps_NV()
         beside: Columns = ()
-        logps_N = token_logps(logits_NV, targets_N)
         if reference is not None:
             with torch.no_grad():
-                ref_logits_NV = reference.logits_NV()
-            ref_logps_N = token_logps(ref_logits_NV, targets_N)
-            beside = full_kl(logits_NV, ref_logits_NV), ref_logps_N
-        spread_N = entropy(logits_NV if entropy_gradient else logits_NV.detach())
-        return logps_N, spread_N, *beside
+                ref_logps_NV = reference.logps_NV()
+            beside = full_kl_of(logps_NV, ref_logps_NV), _at(ref_logps_NV, targets_N)
+        spread_N = entropy_of(logps_NV if entropy_gradient else logps_NV.detach())
+        return _at(logps_NV, targets_N), spread_N, *beside
 
     return Told(*_by_pieces(of, policy, reference, targets_N))
+
+
+def _at(logps_NV: Tensor, targets_N: Tensor) -> Tensor:
+    return logps_NV.gather(1, targets_N[:, None]).squeeze(1)
 
 
 def reply_logps_N(
