@@ -16,7 +16,6 @@ from torch import Tensor
 
 from learner.anchor import Anchor
 from learner.batching import Group, collate
-from learner.forward import hidden_MD
 from learner.losses import kl_estimate
 from learner.reward import RewardModel
 from learner.rollout import Prompt
@@ -89,7 +88,7 @@ def judged(
     flat = [c for answers in replies for c in answers]
     old_logps_N = torch.tensor([x for c in flat for x in c.logps], device=device)
     batch = collate(groups, device)
-    hidden = hidden_MD(reward.net, batch)
+    hidden = reward.hidden_MD(batch)
     return Experience(
         groups,
         batch.mask_RL,

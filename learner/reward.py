@@ -39,6 +39,7 @@ from learner.optimise import Optimiser, rate_of
 from learner.parallel import at_once, halved
 from learner.settings import RewardSettings
 from policy import adapters
+from policy.model import own
 
 LEAST_SEEN, LEAST_STEPS = 160, 64
 """Rankings seen, and optimiser steps, that a fresh head and trunk need. On unseen conversations 67
@@ -99,6 +100,7 @@ class RewardModel(nn.Module):
         net = AutoModelForSequenceClassification.from_pretrained(
             policy_folder, num_labels=1, dtype=torch.float32, use_safetensors=True
         )
+        own(net)
         return cls.begin(net.eval(), seed, heads)
 
     @classmethod
@@ -146,6 +148,10 @@ class RewardModel(nn.Module):
         if self.ensemble is not None:
             self.head.weight.copy_(self.ensemble.mean_1D)
 
+    def hidden_MD(self, batch: Batch) -> Tensor:
+        """The trunk's states of a batch, in the head's precision."""
+        return hidden_MD(self.net, batch).to(self.head.weight.dtype)
+
     def values(self, hidden: Tensor) -> Tensor:
         """The normalised head at any position: (..., D) gives (...)."""
         raw: Tensor = self.head(hidden).squeeze(-1)
@@ -162,7 +168,7 @@ class RewardModel(nn.Module):
 
     def by_head(self, batch: Batch) -> Tensor:
         """Each head's normalised scores of a batch's replies, (R, H): what is trained."""
-        hidden = hidden_MD(self.net, batch)
+        hidden = self.hidden_MD(batch)
         if self.ensemble is None:
             return self.scores(hidden, batch)[:, None]
         scores_RH: Tensor = self.ensemble(hidden, batch)
@@ -170,7 +176,7 @@ class RewardModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Normalised scores of a batch's replies, (R,)."""
-        return self.scores(hidden_MD(self.net, batch), batch)
+        return self.scores(self.hidden_MD(batch), batch)
 
     def score(self, groups: Sequence[Group], size: int = 16) -> list[list[float]]:
         """Normalised scores of each group's replies, in their order."""

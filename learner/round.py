@@ -7,6 +7,7 @@ is not a version anybody serves.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -27,6 +28,8 @@ from learner.rloo import RLOO
 from learner.settings import LearnerSettings
 from policy.model import Model
 from policy.versions import CorruptVersion, UnknownVersion, Versions
+
+log = logging.getLogger("rankloop.learner")
 
 WATCH_SHARE = 0.6
 """Of the gate's regression drop: PPO's own watch is stricter than the gate, on more prompts."""
@@ -115,6 +118,7 @@ class Round:
         self.live: Live = self.store.live()
         self.nets = Nets(self.versions, self.settings, device)
         self.base = self.nets.base
+        log.info("round %d needs %s", self.claim.round_id, self.nets.needs.text)
         self.start, self.policy = self._start()
         self.progress.stage("reference samples")
         self.material = self._material()
@@ -186,6 +190,7 @@ class Round:
         )
         floor = watched_score - WATCH_SHARE * self.settings.gate.regression_drop
         improvement = improve(ppo, self.material, watched, floor, self.progress, judges.judge)
+        del ppo  # what its optimisers keep makes room for the versions that the gate compares
         result = replace(result, reasons=(*result.reasons, *self._came_to(improvement)))
         if not improvement.kept_step:
             return replace(result, outcome="rejected")
@@ -253,7 +258,7 @@ class Round:
         case = Case(
             versions=self.versions,
             version=id,
-            live=self.nets.version(self.live.version),
+            live=self._served(self.live.version),
             base=self.base,
             judge=judges.judge,
             judge_scale=judges.judge_scale,
@@ -264,6 +269,10 @@ class Round:
             seed=self.seed,
         )
         return decide(case, self.settings.gate, self.progress.step)
+
+    def _served(self, id: str) -> Model:
+        """A version as the server has it."""
+        return self.versions.load(id, device=self.nets.device, base=self.base)
 
 
 def _surely_better(judges: Judges) -> Reason:
