@@ -14,13 +14,23 @@ def resident_bytes() -> int:
     return _status("VmRSS")
 
 
+def start_peak() -> None:
+    """The peak starts anew (proc(5))."""
+    gc.collect()
+    CLEAR.write_text("5")
+
+
+def peak_bytes() -> int:
+    """The most that this process held since."""
+    return _status("VmHWM")
+
+
 def peak_over(call: Callable[[], object]) -> int:
     """Bytes that `call` takes at most above what was held before it."""
-    gc.collect()
+    start_peak()
     before = resident_bytes()
-    CLEAR.write_text("5")  # the peak starts anew (proc(5))
     call()
-    return _status("VmHWM") - before
+    return peak_bytes() - before
 
 
 def _status(name: str) -> int:

@@ -17,7 +17,6 @@ from torch.nn.utils.rnn import pad_sequence
 
 from learner.anchor import Anchor
 from learner.batching import Group, collate, passes
-from learner.forward import hidden_MD
 from learner.losses import kl_estimate
 from learner.parallel import at_once, halved
 from learner.rewarder import RANKING, Rewarder
@@ -146,7 +145,7 @@ def _readings(groups: Sequence[Group], reward: Rewarder, reference: Anchor | Non
 def _read(groups: Sequence[Group], reward: Rewarder, reference: Anchor | None) -> Iterator[Reading]:
     """In one pass of each model."""
     batch = collate(groups, reward.device)
-    hidden = hidden_MD(reward.own.net, batch)
+    hidden = reward.own.hidden_MD(batch)
     lengths = batch.lengths_R.tolist()
     features = torch.split(hidden[batch.predicts_N], lengths)
     refs = torch.split(reference.logps_N(groups), lengths) if reference else [None] * len(lengths)

@@ -179,6 +179,7 @@ class Ranked:
         improvement = improve(
             ppo, self.ground.material, watched, floor, self.ground.progress, judges.judge, saves
         )
+        del ppo  # what its optimisers keep makes room for the versions that the gate compares
         result = replace(result, reasons=(*result.reasons, *self._came_to(improvement)))
         if not improvement.kept_step:
             return replace(result, outcome="rejected")

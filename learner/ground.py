@@ -6,6 +6,7 @@ Every write goes through the round's claim, so a learner that lost its lease can
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, 
 from learner.settings import LearnerSettings
 from policy.model import Model
 from policy.versions import Versions
+
+log = logging.getLogger("rankloop.learner")
 
 WATCH_PROMPTS = 2
 """Times the gate's, where there are more: a fall of 3 in 100 is to be told from chance."""
@@ -95,6 +98,7 @@ class Ground:
     def open(self) -> None:
         """The versions that it is about."""
         self.nets = Nets(self.versions, self.settings, take_device(self.settings))
+        log.info("round %d needs %s", self.claim.round_id, self.nets.needs.text)
         self.live: Live = self.store.live()
         reference = self.plan.reference or reference_of(self.store, self.live.version)
         self.reference = Named(reference, self.nets.version(reference))
@@ -158,7 +162,7 @@ class Ground:
         case = Case(
             versions=self.versions,
             version=id,
-            live=self.nets.version(self.live.version),
+            live=self.nets.served(self.live.version),
             base=base.model,
             base_id=base.id,
             judge=judges.judge if judges else None,

@@ -1,42 +1,148 @@
-"""Can this box train this model? Read off file headers, before any weight is loaded."""
+"""How much memory a round needs at most, told before it starts, and whether this box has it.
+
+A round's peak is in one of its stages: both reward models are trained at once; the policy samples,
+and is updated; two versions more are loaded for the gate. Each stage holds its nets, what its
+optimisers keep, and what a pass takes. Measured: benchmarks/learner_memory.py.
+
+All in bytes, of float32 unless said. Replies are taken to be as long as they may be.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from policy.memory import available_bytes
+from learner.passes import Pass
+from learner.settings import LearnerSettings
+from learner.shape import Shape
+from policy.memory import available_bytes, resident_bytes
 
-BYTES_PER_PARAMETER = 4 * 4 + 4 + 4 + 4
-"""Master weights, gradient and two AdamW moments of what trains; reference; live; reward model."""
+FLOAT = 4
+
+RUNTIME = 480 * 2**20
+"""Of a process on a CPU with torch, transformers and what is compiled, before any net."""
+
+PROMPT = 64
+"""Tokens of a prompt, as long as none is known."""
 
 
-def missing(folder: Path) -> str | None:
+@dataclass(frozen=True)
+class Needs:
+    """What the round's hungriest stage holds, by part; whether activations are made again."""
+
+    stage: str
+    parts: Mapping[str, int]
+    again: bool
+
+    @property
+    def total(self) -> int:
+        return sum(self.parts.values())
+
+    @property
+    def text(self) -> str:
+        """For people: the total, where, and of what."""
+        parts = ", ".join(f"{name} {size / 2**30:.2f}" for name, size in self.parts.items() if size)
+        return f"about {self.total / 2**30:.1f} GiB in {self.stage}: {parts}"
+
+
+def missing(folder: Path, settings: LearnerSettings) -> str | None:
     """What this box lacks to train the model in `folder`, as a sentence; None if nothing."""
-    needed, available = parameters(folder) * BYTES_PER_PARAMETER, available_bytes()
-    if needed <= available:
+    found = planned(Shape.read(folder), settings)
+    if found.total <= free_bytes():
         return None
     return (
-        f"Training needs about {needed / 2**30:.1f} GiB of memory and {available / 2**30:.1f} GiB "
-        "are free: the model serves and rankings are recorded, but no round can run here."
+        f"A round needs {found.text}; {free_bytes() / 2**30:.1f} GiB are free: the model serves "
+        "and rankings are recorded, but no round can run here."
     )
 
 
-def parameters(folder: Path) -> int:
-    """Number of weights in a model folder's safetensors files."""
-    return sum(_count(file) for file in sorted(folder.glob("*.safetensors")))
+def planned(shape: Shape, settings: LearnerSettings, prompt: int = PROMPT) -> Needs:
+    """What a round needs. Left to it, activations are made again with adapters, where they are most
+    of all there is, and where they would not fit otherwise."""
+    again = settings.checkpointing == "on"
+    found = needs(shape, settings, again, prompt)
+    if settings.checkpointing != "auto":
+        return found
+    if settings.weights == "lora" or found.total > free_bytes():
+        return needs(shape, settings, True, prompt)
+    return found
 
 
-def _count(file: Path) -> int:
-    """From the header: an 8-byte length, then JSON of name to {dtype, shape, data_offsets}."""
-    with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        header = json.loads(stream.read(length))
-    total = 0
-    for name, tensor in header.items():
-        if name != "__metadata__":
-            size = 1
-            for axis in tensor["shape"]:
-                size *= axis
-            total += size
-    return total
+def needs(shape: Shape, settings: LearnerSettings, again: bool, prompt: int = PROMPT) -> Needs:
+    """Of the stage that needs most, for prompts of so many tokens."""
+    stages = _stages(Held(shape, settings), Pass(shape, settings, again, prompt))
+    stage, parts = max(stages, key=lambda found: sum(found[1].values()))
+    return Needs(stage, {"process": RUNTIME} | parts, again)
+
+
+def free_bytes() -> int:
+    """What a round may take: what is free, and what this process holds already."""
+    return available_bytes() + resident_bytes()
+
+
+@dataclass(frozen=True)
+class Held:
+    """What nets and optimisers hold, in bytes."""
+
+    shape: Shape
+    settings: LearnerSettings
+
+    @property
+    def lora(self) -> bool:
+        return self.settings.weights == "lora"
+
+    @property
+    def policy(self) -> int:
+        """What is trained of the policy."""
+        adapter = self.shape.adapter(self.settings.lora.rank)
+        return FLOAT * (adapter if self.lora else self.shape.parameters)
+
+    @property
+    def judge(self) -> int:
+        """What is trained of a reward model."""
+        return self.policy if self.lora else FLOAT * self.shape.trunk
+
+    @property
+    def nets(self) -> dict[str, int]:
+        """Reference, policy, reward model and judge."""
+        own = self.policy + 2 * self.judge
+        return {"base": self.base, "adapters" if self.lora else "other nets": own}
+
+    @property
+    def base(self) -> int:
+        half = self.lora and self.settings.dtype == "bfloat16"
+        return (2 if half else FLOAT) * self.shape.parameters
+
+
+def _stages(held: Held, work: Pass) -> Iterator[tuple[str, dict[str, int]]]:
+    """Each stage's parts. A pass's activations go as gradients come, so the larger of the two
+    counts; a tied embedding has a second gradient while the two meet."""
+    head = 0 if held.lora else FLOAT * held.shape.head
+    nets, moments, back = held.nets, 2 * held.policy, held.policy
+    kept = work.activations(work.ranked) * 2
+    own = {"optimisers": 4 * held.judge} | _larger(kept, 2 * (held.judge + head))
+    yield "training the reward models", nets | own
+    steps = {"optimiser": moments, "weights to go back to": back}
+    # The compiled step takes trained weights in another layout (policy/compiled_decoder.py).
+    laid_out = 0 if held.lora or not work.on_cpu else work.threads * held.policy
+    sampling = {
+        "rollout cache": work.cache,
+        "logits": work.sampled_logits,
+        "weights laid out to decode": laid_out,
+    }
+    yield "sampling", nets | steps | sampling
+    gradients = work.threads * (held.policy + head)
+    logits = {"logits": work.logits + work.threads * 2 * head}
+    yield (
+        "updating the policy",
+        nets | steps | logits | _larger(work.activations(work.updated), gradients),
+    )
+    others = 2 * held.policy
+    yield "the gate", nets | {"two versions": others} | sampling
+
+
+def _larger(activations: int, gradients: int) -> dict[str, int]:
+    """Under the name of what it is."""
+    more = activations >= gradients
+    return {"activations": activations} if more else {"gradients": gradients}

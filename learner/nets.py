@@ -15,33 +15,52 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 
+import torch
+
+from learner import blocks
+from learner.checkpointing import make_again
 from learner.classifier import classifier
 from learner.lineage import WrongWeights, refusal
+from learner.memory import planned
 from learner.reward import RewardModel
 from learner.settings import LearnerSettings
+from learner.shape import Shape
 from policy import adapters
 from policy.model import Model
 from policy.versions import Versions
+
+LARGE = 20_000_000
+"""Weights from which tensors are large enough for pages of their own."""
 
 Start = Callable[[int], RewardModel]
 """A fresh reward model by its seed."""
 
 
 class Nets:
-    """Loads and makes a round's nets on `device`."""
+    """Loads and makes a round's nets on `device`; `needs` is the memory that the round may take."""
 
     def __init__(self, versions: Versions, settings: LearnerSettings, device: str) -> None:
         self.versions = versions
         self.settings = settings
         self.device = device
+        shape = Shape.read(versions.folder("v0"))
+        self.needs = planned(shape, settings)
+        if shape.parameters >= LARGE:
+            blocks.give_back()
 
     @cached_property
     def base(self) -> Model:
-        """v0."""
-        base = self.versions.load("v0", device=self.device)
-        if self.lora:
-            base.net.requires_grad_(False)
-        return base
+        """v0, frozen where adapters lie over it."""
+        return self.versions.load("v0", device=self.device, dtype=self.dtype, frozen=self.lora)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of what is loaded: full weights are trained, and their steps are too small for less than
+        float32."""
+        chosen = self.settings.dtype
+        on_gpu = not self.device.startswith("cpu")
+        half = chosen == "bfloat16" or (chosen == "auto" and on_gpu and self.lora)
+        return torch.bfloat16 if half else torch.float32
 
     @property
     def lora(self) -> bool:
@@ -56,32 +75,44 @@ class Nets:
     def version(self, id: str) -> Model:
         """A published version; an adapter shares the base's tensors. Raises UnknownVersion,
         CorruptVersion."""
-        if id == "v0":
-            return self.base
-        return self.versions.load(id, device=self.device, base=self.base if self.lora else None)
+        return self.base if id == "v0" else self._load(id)
 
     def policy(self, id: str, seed: int) -> Model:
         """A version to train. Raises UnknownVersion, CorruptVersion, WrongWeights."""
         refused = refusal(self.versions, id, self.settings)
         if refused:
             raise WrongWeights(refused)
-        if not self.lora:
-            return self.versions.load(id, device=self.device)
-        if id != "v0":
-            return self.version(id)
-        net, s = adapters.share(self.base.net), self.settings.lora
-        adapters.attach(net, rank=s.rank, alpha=s.alpha, seed=seed, base=self._base_name)
-        return replace(self.base, net=net)
+        model = self._fresh_adapter(seed) if self.lora and id == "v0" else self._load(id)
+        if self.needs.again:
+            make_again(model.net)
+        return model
 
     def reward(self, reference: str, seed: int) -> RewardModel:
         """A fresh one, on the trunk of the version that is the reference, or over the base."""
         s = self.settings.reward
         criteria = {name: s.criteria[name] for name in s.weighed_criteria}
-        if not self.lora:
-            folder = self.versions.folder(reference)
-            return RewardModel.start(folder, seed, s.heads, criteria).to(self.device)
-        net = classifier(self.base.net, self.settings.lora, seed, self._base_name)
-        return RewardModel.begin(net, seed, s.heads, criteria).to(self.device)
+        if self.lora:
+            net = classifier(self.base.net, self.settings.lora, seed, self._base_name)
+            model = RewardModel.begin(net, seed, s.heads, criteria)
+        else:
+            model = RewardModel.start(self.versions.folder(reference), seed, s.heads, criteria)
+        if self.needs.again:
+            make_again(model.net)
+        return model.to(self.device)
+
+    def served(self, id: str) -> Model:
+        """A version as the server has it."""
+        base = self.base if self.lora else None
+        return self.versions.load(id, device=self.device, base=base)
+
+    def _load(self, id: str) -> Model:
+        base = self.base if self.lora else None
+        return self.versions.load(id, device=self.device, dtype=self.dtype, base=base)
+
+    def _fresh_adapter(self, seed: int) -> Model:
+        net, s = adapters.share(self.base.net), self.settings.lora
+        adapters.attach(net, rank=s.rank, alpha=s.alpha, seed=seed, base=self._base_name)
+        return replace(self.base, net=net)
 
     @property
     def _base_name(self) -> str:

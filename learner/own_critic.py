@@ -104,7 +104,8 @@ class OwnCritic:
         return values_RL
 
     def _values_N(self, batch: Batch) -> Tensor:
-        values_N: Tensor = self.head(hidden_MD(self.net, batch)[batch.predicts_N]).squeeze(-1)
+        states_ND = hidden_MD(self.net, batch)[batch.predicts_N].to(self.head.weight.dtype)
+        values_N: Tensor = self.head(states_ND).squeeze(-1)
         return values_N
 
     def _passes(self, groups: Sequence[Group], indices: Sequence[int]) -> list[list[int]]:

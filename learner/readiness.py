@@ -16,4 +16,4 @@ def lacking(versions: Versions, live: str, settings: LearnerSettings) -> str | N
     """A sentence for people, None where rounds can run. Raises UnknownVersion, CorruptVersion."""
     if settings.weights == "lora" and importlib.util.find_spec("peft") is None:
         return NO_PEFT
-    return refusal(versions, live, settings) or missing(versions.folder("v0"))
+    return refusal(versions, live, settings) or missing(versions.folder("v0"), settings)

@@ -42,6 +42,7 @@ from learner.settings import RewardSettings
 from learner.state import State
 from learner.weights import put_back, trained
 from policy import adapters
+from policy.model import own
 
 LEAST_SEEN, LEAST_STEPS = 160, 64
 """Rankings seen, and optimiser steps, that a fresh head and trunk need. On unseen conversations 67
@@ -85,6 +86,7 @@ class RewardModel(nn.Module):
         net = AutoModelForSequenceClassification.from_pretrained(
             policy_folder, num_labels=1, dtype=torch.float32, use_safetensors=True
         )
+        own(net)
         return cls.begin(net.eval(), seed, heads, criteria)
 
     @classmethod
@@ -169,6 +171,10 @@ class RewardModel(nn.Module):
         """The longest prompt and reply together that the trunk reads, in tokens."""
         return int(self.net.config.max_position_embeddings)
 
+    def hidden_MD(self, batch: Batch) -> Tensor:
+        """The trunk's states of a batch, in the head's precision."""
+        return hidden_MD(self.net, batch).to(self.head.weight.dtype)
+
     def values(self, hidden: Tensor) -> Tensor:
         """The normalised head at any position: (..., D) gives (...)."""
         raw: Tensor = self.head(hidden).squeeze(-1)
@@ -185,14 +191,14 @@ class RewardModel(nn.Module):
 
     def by_head(self, batch: Batch) -> Tensor:
         """Each head's normalised scores of a batch's replies, (R, H)."""
-        return self._by_head(hidden_MD(self.net, batch), batch)
+        return self._by_head(self.hidden_MD(batch), batch)
 
     def by_criterion(self, groups: Sequence[Group]) -> list[Tensor]:
         """What is foretold of each group's replies by each criterion, (K, C)."""
 
         def foretold_RC(batch: Batch) -> Tensor:
             assert self.criteria is not None, "somebody asks for criteria that do not count"
-            found_RC: Tensor = self.criteria(hidden_MD(self.net, batch), batch)
+            found_RC: Tensor = self.criteria(self.hidden_MD(batch), batch)
             return found_RC
 
         return self._over(groups, foretold_RC)
@@ -206,7 +212,7 @@ class RewardModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Normalised scores of a batch's replies, (R,)."""
-        return self.scores(hidden_MD(self.net, batch), batch)
+        return self.scores(self.hidden_MD(batch), batch)
 
     def score(self, groups: Sequence[Group], size: int = 16) -> list[list[float]]:
         """Normalised scores of each group's replies, in their order."""
@@ -277,7 +283,7 @@ def _rankings_loss(
     heads are held to their starts; criteria have the error of their ratings beside.
     """
     batch = collate([r.group for r in rankings], model.net.device)
-    hidden = hidden_MD(model.net, batch)
+    hidden = model.hidden_MD(batch)
     parts = torch.split(model._by_head(hidden, batch), [len(r.group.replies) for r in rankings])
     losses = [
         ranking.weight * _loss(scores_K, ranking, settings)

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from learner import scorers
 from learner.batching import Batch, Group, by_length, collate
-from learner.forward import hidden_MD
 from learner.parallel import at_once, halved
 from learner.reader import Exchange, Reader
 from learner.reward import RewardModel
@@ -115,7 +114,7 @@ class Rewarder:
             for indices in batches:
                 chosen = [groups[i] for i in indices]
                 batch = collate(chosen, self.device)
-                hidden = hidden_MD(self.own.net, batch)
+                hidden = self.own.hidden_MD(batch)
                 rows = iter(self.rewards(chosen, batch, hidden).rows())
                 for i, group in zip(indices, chosen, strict=True):
                     found[i] = [next(rows) for _ in group.replies]

@@ -161,6 +161,10 @@ class LearnerSettings(BaseModel):
     """Folder for each round's figures as TensorBoard events; needs `rankloop[tensorboard]`."""
     device: str = "auto"
     """`auto`, `cpu`, or a CUDA device such as `cuda:0`."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of a frozen base: `auto` is float32 on a CPU, bfloat16 on a GPU. Trained ones are float32."""
+    checkpointing: Literal["auto", "on", "off"] = "auto"
+    """Make activations again instead of keeping them; `auto`: with lora, or to fit in memory."""
     seed: int = 0
     """Of rollouts and shuffles; a round adds its own number."""
     sft: SFTSettings = SFTSettings()
@@ -182,6 +186,14 @@ class LearnerSettings(BaseModel):
         if info.data.get("weights") == "lora" and ppo.anchor_decay is not None:
             raise ValueError("weights `lora` hold the reference fixed: it is the base of all nets")
         return ppo
+
+    @field_validator("dtype")
+    @classmethod
+    def _steps_are_not_lost(cls, dtype: str, info: ValidationInfo) -> str:
+        """bfloat16 has 8 bits: a step of PPO is smaller than the gap between two numbers."""
+        if info.data.get("weights") == "full" and dtype == "bfloat16":
+            raise ValueError("full weights are trained in float32; bfloat16 is for a frozen base")
+        return dtype
 
     @property
     def cpu_threads(self) -> int:

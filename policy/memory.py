@@ -1,4 +1,5 @@
-"""How much memory there is: the machine's, or what its control group may take of it."""
+"""How much memory there is: the machine's, or what its control group may take of it; and what this
+process has of it."""
 
 from __future__ import annotations
 
@@ -25,6 +26,13 @@ def available_bytes() -> int:
     limit = _figure("memory.max", "memory/memory.limit_in_bytes", missing=UNLIMITED)
     used = _figure("memory.current", "memory/memory.usage_in_bytes", missing=0)
     return min(free, limit - used)
+
+
+def resident_bytes() -> int:
+    """What this process holds; 0 where the system does not say."""
+    statm = Path("/proc/self/statm")
+    pages = int(statm.read_text().split()[1]) if statm.exists() else 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _figure(*names: str, missing: int) -> int:

@@ -48,14 +48,21 @@ class Model:
 
 
 def load(
-    folder: Path, *, name: str | None = None, device: str = "cpu", dtype: torch.dtype | None = None
+    folder: Path,
+    *,
+    name: str | None = None,
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+    frozen: bool = False,
 ) -> Model:
     """Loads a folder in eval mode; float32 on a CPU and bfloat16 elsewhere unless `dtype` says
-    otherwise. `name` is what errors call it. Raises UnsupportedModel."""
+    otherwise. `name` is what errors call it. `frozen`: it needs no gradient, and lies as decoding
+    likes it best. Raises UnsupportedModel."""
     name = name or str(folder)
     config = supported(folder, name)
     net = _net(folder, name, config, dtype or _default_dtype(device))
     net.to(torch.device(device))  # type: ignore[arg-type]
+    net.requires_grad_(not frozen)
     try:
         chat = load_chat(folder)
     except NoChatTemplate as error:
@@ -149,7 +156,15 @@ def _net(folder: Path, name: str, config: PreTrainedConfig, dtype: torch.dtype) 
     if gaps:
         raise UnsupportedModel(name, f"its files lack {len(gaps)} weights, {gaps[0]} among them")
     net.eval()  # type: ignore[no-untyped-call]
+    own(net)
     return net
+
+
+def own(net: PreTrainedModel) -> None:
+    """Weights in memory of their own. Read in a file's own precision they are the file's pages, all
+    of which stay as long as one of them does, beside what is laid out anew."""
+    for weight in net.parameters():
+        weight.data = weight.data.clone()
 
 
 def _default_dtype(device: str) -> torch.dtype:

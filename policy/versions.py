@@ -31,6 +31,8 @@ from policy.source import ModelNotFound, resolve
 from policy.version_errors import CorruptVersion, UnknownVersion, VersionExists, WrongModel
 
 if TYPE_CHECKING:
+    import torch
+
     from policy.model import Model
 
 __all__ = [
@@ -107,18 +109,28 @@ class Versions:
                 raise CorruptVersion(id, name, "is not in the manifest")
         return manifest
 
-    def load(self, id: str, *, device: str = "cpu", base: Model | None = None) -> Model:
+    def load(
+        self,
+        id: str,
+        *,
+        device: str = "cpu",
+        dtype: torch.dtype | None = None,
+        frozen: bool = False,
+        base: Model | None = None,
+    ) -> Model:
         """Verifies and loads a version that answers; an adapter on the tensors of `base`, v0's
-        model, which is loaded for it if it is not given. Raises UnknownVersion, CorruptVersion,
-        UnsupportedModel."""
+        model, which is loaded for it if it is not given. `dtype` and `frozen` as for
+        policy.model.load. Raises UnknownVersion, CorruptVersion, UnsupportedModel."""
         manifest = self.verify(id)
         assert manifest.kind != "reward", "a reward model scores and answers nobody"
         # torch's import: most of a version's life needs none
         from policy.model import load, load_adapter
 
         if manifest.kind != "adapter":
-            return load(self.folder(id), name=id, device=device)
-        return load_adapter(self.folder(id), base or self.load("v0", device=device), name=id)
+            folder = self.folder(id)
+            return load(folder, name=id, device=device, dtype=dtype, frozen=frozen)
+        base = base or self.load("v0", device=device, dtype=dtype, frozen=True)
+        return load_adapter(self.folder(id), base, name=id)
 
     def install_base(self, model: str) -> Manifest:
         """Makes `model` this data folder's v0, or checks that it is. The same files under a new

@@ -53,17 +53,12 @@ class Bases:
     def _base(self, folder: Path) -> Model:
         with self._loading:
             if folder not in self._models:
-                model = self._load(folder, str(folder))
-                # Now, while nobody decodes on them: an engine may lay the tensors out anew.
-                Engine(model.net, rows=1, context=2)
-                self._models[folder] = model
+                self._models[folder] = self._load(folder, str(folder))
             return self._models[folder]
 
     def _load(self, folder: Path, name: str) -> Model:
         device, dtype = device_of(self._settings.device), dtype_of(self._settings.dtype)
-        model = load(folder, name=name, device=device, dtype=dtype)
-        model.net.requires_grad_(False)  # what is only served may lie as decoding likes it best
-        return model
+        return load(folder, name=name, device=device, dtype=dtype, frozen=True)
 
 
 def host(order: Load, bases: Bases, settings: ServerSettings) -> Hosted:

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from learner.batching import Group, collate
 from learner.lineage import WrongWeights
 from learner.nets import Nets
+from learner.ppo import PPO
 from learner.reward import RewardModel, train
-from learner.settings import LearnerSettings, RewardSettings
+from learner.rewarder import Rewarder
+from learner.settings import LearnerSettings, PPOSettings, RewardSettings
 from learner.weights import copied, half_way_back, put_back, trained
 from policy import adapters
 from policy.versions import Versions
@@ -155,3 +157,50 @@ def test_a_moving_reference_is_refused_over_a_shared_base() -> None:
     """It would move v0's tensors under every net."""
     with pytest.raises(ValueError, match="weights `lora` hold the reference fixed"):
         LearnerSettings.model_validate({"weights": "lora", "ppo": {"anchor_decay": 0.99}})
+
+
+def ppo_of(nets: Nets) -> PPO:
+    policy = nets.policy("v0", 0)
+    settings = PPOSettings(max_tokens=12, minibatch=8, learning_rate=1e-3, check_every=1)
+    return PPO(
+        policy,
+        nets.base.net,
+        Rewarder(nets.reward("v0", 1)),
+        lambda count: [GROUP] * count,
+        settings,
+        0,
+    )
+
+
+def test_ppo_of_an_adapter_begins_at_a_ratio_of_one(versions: Versions) -> None:
+    """Sampled by the engine, scored by the modules, with nothing kept and everything made again;
+    after the first update the reference is still v0, bit for bit, and the policy is not."""
+    nets = nets_of(versions, "lora")
+    before, ppo = logits(nets.base.net), ppo_of(nets)
+    prompts = [(5, 6, 7), (8, 9)]
+    metrics = ppo.step(prompts)
+    assert metrics["first_ratio_gap"] < 1e-4
+    assert abs(metrics["kl"]) < 1e-4
+    ppo.step(prompts)
+    assert torch.equal(logits(nets.base.net), before)
+    assert not torch.equal(logits(ppo.policy.net), before)
+
+
+def test_a_base_in_half_precision_is_trained_over_in_float32(versions: Versions) -> None:
+    """v0's tensors in bfloat16; adapters, heads, scores and log-probabilities in float32."""
+    settings = LearnerSettings.model_validate({"weights": "lora", "dtype": "bfloat16"})
+    nets = Nets(versions, settings, "cpu")
+    ppo = ppo_of(nets)
+    metrics = ppo.step([(5, 6, 7), (8, 9)])
+    assert {weight.dtype for weight in nets.base.net.parameters()} == {torch.bfloat16}
+    assert {weight.dtype for weight in trained(ppo.policy.net).values()} == {torch.float32}
+    assert {weight.dtype for weight in trained(ppo.reward.own.net).values()} == {torch.float32}
+    assert ppo.experience.scores_R.dtype is torch.float32
+    assert metrics["skipped"] == 0
+    assert metrics["first_ratio_gap"] < 0.5
+
+
+def test_full_weights_are_not_trained_in_half_precision() -> None:
+    """The settings say so before a round begins."""
+    with pytest.raises(ValueError, match="full weights are trained in float32"):
+        LearnerSettings.model_validate({"dtype": "bfloat16"})

@@ -1,0 +1,139 @@
+"""What a net's passes keep and take, by a model's shape and the settings of a round.
+
+Counted once on transformers' Llama, tensor by tensor; tests hold it to what autograd keeps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from learner.settings import LearnerSettings
+from learner.shape import Shape
+from learner.vocabulary import BUDGET, PIECE
+
+FLOAT = 4
+
+ANSWERS = 4
+"""To a prompt that people rank."""
+
+COPIES = 9
+"""Of all logits that figures and their gradient hold at once: both nets' logits, tempered ones,
+log-probabilities, probabilities, and products of them."""
+
+SUPERVISED_COPIES = 4
+"""The same where only a token's log-probability is asked for."""
+
+ROWS = 64
+"""Of an engine (see learner.rollout)."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Of the rows of a pass: how many in all, and in a row; several replies share a prompt."""
+
+    count: int
+    row: int
+    shared: bool
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Passes of a round over prompts of so many tokens; `again`: activations are made again."""
+
+    shape: Shape
+    settings: LearnerSettings
+    again: bool
+    prompt: int
+
+    @property
+    def on_cpu(self) -> bool:
+        """Unless a GPU is named: whether there is one is not known yet."""
+        return not self.settings.device.startswith("cuda")
+
+    @property
+    def threads(self) -> int:
+        """Halves of a minibatch at once (see learner.parallel)."""
+        return min(2, self.settings.cpu_threads) if self.on_cpu else 1
+
+    @property
+    def ranked(self) -> Tokens:
+        """Of a reward model's step."""
+        row = self.prompt + ANSWERS * self.settings.ppo.max_tokens
+        return Tokens(self.settings.reward.rankings_per_step * row, row, shared=True)
+
+    @property
+    def updated(self) -> Tokens:
+        """Of a minibatch, and of the supervised examples beside it, one for eight replies."""
+        s = self.settings.ppo
+        row = self.prompt + s.replies_per_prompt * s.max_tokens
+        beside = -(-self._replies // 8) * (self.prompt + s.max_tokens) if s.ptx else 0
+        rows = max(1, self._replies // s.replies_per_prompt)
+        return Tokens(rows * row + beside, row, shared=s.replies_per_prompt > 1)
+
+    @property
+    def _replies(self) -> int:
+        """Of a minibatch."""
+        s = self.settings.ppo
+        if s.minibatch_tokens is not None:
+            return max(1, s.minibatch_tokens // s.max_tokens)
+        return min(s.minibatch, s.prompts_per_step * s.replies_per_prompt)
+
+    def activations(self, tokens: Tokens) -> int:
+        """What autograd keeps of a pass, and the gradients of the layer that it is in."""
+        s, layer = self.shape, self.layer(tokens)
+        kept = s.layers * s.hidden + layer if self.again else s.layers * layer
+        working = 2 * s.inner + 2 * s.hidden
+        return FLOAT * tokens.count * (kept + working)
+
+    def layer(self, tokens: Tokens) -> int:
+        """Numbers that a layer keeps of a token.
+
+        Both norms keep what they are given and what they give and, where their weights are trained,
+        what these multiply; attention its queries, keys, values and what it found; the MLP four of
+        its width. Where replies share a row keys and values are repeated for all heads, and each
+        layer has the mask as numbers. An adapter keeps its rank, seven times.
+        """
+        s, lora = self.shape, self.settings.weights == "lora"
+        attention = 2 * s.queries + 2 * (s.queries if tokens.shared else s.keys)
+        mask = tokens.row if tokens.shared else 0
+        ranks = 7 * self.settings.lora.rank if lora else 0
+        return (4 if lora else 6) * s.hidden + attention + 4 * s.inner + mask + ranks
+
+    @property
+    def logits(self) -> int:
+        """Of a minibatch's figures and of the examples beside it."""
+        reply = self.settings.ppo.max_tokens
+        beside = -(-self._replies // 8) * reply if self.settings.ppo.ptx else 0
+        figures = COPIES * self._at_once(self._replies * reply)
+        return FLOAT * (figures + SUPERVISED_COPIES * self._at_once(beside))
+
+    def _at_once(self, tokens: int) -> int:
+        """Logits of so many tokens, divided among the threads, that are there together."""
+        whole = tokens * self.shape.vocabulary
+        return whole if whole <= self.threads * BUDGET else self.threads * PIECE
+
+    @property
+    def cache(self) -> int:
+        """Keys and values of the rollouts' rows."""
+        s = self.shape
+        return (
+            2
+            * s.layers
+            * s.keys
+            * FLOAT
+            * self._rows
+            * (self.prompt + self.settings.ppo.max_tokens)
+        )
+
+    @property
+    def sampled_logits(self) -> int:
+        """Of one token for each row, and what it takes to draw from them."""
+        return 4 * FLOAT * self._rows * self.shape.vocabulary
+
+    @property
+    def _rows(self) -> int:
+        s = self.settings.ppo
+        return min(
+            self.threads * max(ROWS, s.replies_per_prompt),
+            s.prompts_per_step * s.replies_per_prompt,
+        )
