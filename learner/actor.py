@@ -171,19 +171,19 @@ class Actor:
         """Gradients and metrics of a part of a minibatch. The parts' gradients add up to those of
         the minibatch in one, however it was divided.
         """
-        total, each, counts = GradientSum(), [], []
+        total, each, counts = GradientSum(self.optimiser), [], []
         for indices in self._passes(lesson.experience, part.indices):
             loss, metrics = self._policy_terms(lesson, indices, part.tokens)
-            total.add(self.optimiser.gradients(loss))
+            total.add(loss)
             each.append(metrics | {"loss": loss.item()})
             counts.append(len(lesson.experience.replies_of(indices)))
         metrics = together(each, counts) | {"loss": sum(one["loss"] for one in each)}
         if part.replay:
             ptx = supervised_loss(self.policy.net, collate(part.replay, self.policy.net.device))
             loss = self.settings.ptx * ptx * sum(counts) / part.replies
-            total.add(self.optimiser.gradients(loss))
+            total.add(loss)
             metrics |= {"ptx_loss": ptx.item(), "loss": metrics["loss"] + loss.item()}
-        return total.gradients, metrics
+        return total.take(), metrics
 
     def _passes(self, experience: Experience, indices: Sequence[int]) -> Iterator[list[int]]:
         lengths = [len(experience.groups[i]) for i in indices]

@@ -120,8 +120,9 @@ def _stages(held: Held, work: Pass) -> Iterator[tuple[str, dict[str, int]]]:
     counts; a tied embedding has a second gradient while the two meet."""
     head = 0 if held.lora else FLOAT * held.shape.head
     nets, moments, back = held.nets, 2 * held.policy, held.policy
-    kept = work.activations(work.ranked) * 2
-    own = {"optimisers": 4 * held.judge} | _larger(kept, 2 * (held.judge + head))
+    models = work.threads  # that are trained at once, of two
+    kept = work.activations(work.ranked) * models
+    own = {"optimisers": 2 * models * held.judge} | _larger(kept, models * (held.judge + head))
     yield "training the reward models", nets | own
     steps = {"optimiser": moments, "weights to go back to": back}
     # The compiled step takes trained weights in another layout (policy/compiled_decoder.py).
@@ -134,10 +135,10 @@ def _stages(held: Held, work: Pass) -> Iterator[tuple[str, dict[str, int]]]:
     yield "sampling", nets | steps | sampling
     gradients = work.threads * (held.policy + head)
     logits = {"logits": work.logits + work.threads * 2 * head}
-    yield (
-        "updating the policy",
-        nets | steps | logits | _larger(work.activations(work.updated), gradients),
-    )
+    update = _larger(work.activations(work.updated), gradients)
+    if work.several:  # the sum of the passes before is there too
+        update["gradients"] = gradients + (update.get("gradients", 0) if work.threads > 1 else 0)
+    yield "updating the policy", nets | steps | logits | update
     others = 2 * held.policy
     yield "the gate", nets | {"two versions": others} | sampling
 

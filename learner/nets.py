@@ -22,15 +22,13 @@ from learner.checkpointing import make_again
 from learner.classifier import classifier
 from learner.lineage import WrongWeights, refusal
 from learner.memory import planned
+from learner.parallel import use_threads
 from learner.reward import RewardModel
 from learner.settings import LearnerSettings
 from learner.shape import Shape
 from policy import adapters
 from policy.model import Model
 from policy.versions import Versions
-
-LARGE = 20_000_000
-"""Weights from which tensors are large enough for pages of their own."""
 
 Start = Callable[[int], RewardModel]
 """A fresh reward model by its seed."""
@@ -45,8 +43,10 @@ class Nets:
         self.device = device
         shape = Shape.read(versions.folder("v0"))
         self.needs = planned(shape, settings)
-        if shape.parameters >= LARGE:
+        if shape.large:
             blocks.give_back()
+        if shape.large and device == "cpu":
+            use_threads(settings.cpu_threads, halves=1)
 
     @cached_property
     def base(self) -> Model:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from learner.parallel import alone
 from learner.settings import ADAPTER_RATE, learning_rate_for
 from learner.state import State
 from policy import adapters
@@ -18,26 +19,6 @@ Gradients = tuple[Tensor | None, ...]
 
 class NotFinite(RuntimeError):
     """Three steps in a row had a loss or gradient that was not finite."""
-
-
-class GradientSum:
-    """Gradients of a loss's parts, added up in the first's: no more than two are held at a time."""
-
-    def __init__(self) -> None:
-        self.total: list[Tensor | None] = []
-
-    def add(self, part: Gradients) -> None:
-        if not self.total:
-            self.total = list(part)
-            return
-        for i, gradient in enumerate(part):
-            known = self.total[i]
-            if gradient is not None:
-                self.total[i] = gradient if known is None else known.add_(gradient)
-
-    @property
-    def gradients(self) -> Gradients:
-        return tuple(self.total)
 
 
 class Optimiser:
@@ -65,6 +46,10 @@ class Optimiser:
     def gradients(self, loss: Tensor) -> Gradients:
         """Of one part of a step's loss; parts may be differentiated at once."""
         return torch.autograd.grad(loss, self.parameters, allow_unused=True)
+
+    def accumulate(self, loss: Tensor) -> None:
+        """Add one part's gradients to those of the parts before, in place: one at a time."""
+        torch.autograd.backward(loss, inputs=self.parameters)
 
     def follow(self, parts: Sequence[Gradients], loss: float) -> float:
         """`step` along the sum of the parts' gradients."""
@@ -104,6 +89,37 @@ class Optimiser:
         self.skipped += 1
         if self.skipped == 3:
             raise NotFinite(f"three steps in a row were not finite (loss {loss}, gradient {norm})")
+
+
+class GradientSum:
+    """Gradients of the passes of one part of a step. Where parts are differentiated at once each
+    has a sum of its own, else they are added up where they stand.
+    """
+
+    def __init__(self, optimiser: Optimiser) -> None:
+        self.optimiser = optimiser
+        self.total: list[Tensor | None] = []
+
+    def add(self, loss: Tensor) -> None:
+        """One pass's."""
+        if alone():
+            self.optimiser.accumulate(loss)
+            return
+        part = self.optimiser.gradients(loss)
+        if not self.total:
+            self.total = list(part)
+            return
+        for i, gradient in enumerate(part):
+            known = self.total[i]
+            if gradient is not None:
+                self.total[i] = gradient if known is None else known.add_(gradient)
+
+    def take(self) -> Gradients:
+        """The sum, which is given away."""
+        if alone():
+            self.total = [parameter.grad for parameter in self.optimiser.parameters]
+            self.optimiser.adam.zero_grad(set_to_none=True)
+        return tuple(self.total)
 
 
 def rate_of(net: PreTrainedModel, chosen: float | None, small: float) -> float:

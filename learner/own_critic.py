@@ -59,12 +59,12 @@ class OwnCritic:
         tokens = estimates.mask_RL[experience.replies_of(indices)].sum()
 
         def differentiated(part: Sequence[int]) -> tuple[Gradients, float]:
-            total, loss = GradientSum(), 0.0
+            total, loss = GradientSum(self.optimiser), 0.0
             for run in self._passes(experience.groups, part):
                 share = self._loss(experience, estimates, run) / tokens
-                total.add(self.optimiser.gradients(share))
+                total.add(share)
                 loss += share.item()
-            return total.gradients, loss
+            return total.take(), loss
 
         found = at_once(differentiated, halved(indices))
         loss = sum(loss for _, loss in found)

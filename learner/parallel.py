@@ -19,11 +19,18 @@ Out = TypeVar("Out")
 _halves = 1
 
 
-def use_threads(threads: int) -> None:
-    """Of this process from now on: two halves from two threads on, and torch's own in each."""
+def use_threads(threads: int, halves: int = 2) -> None:
+    """Of this process from now on: so many parts at once, if there are as many threads, and torch's
+    own in each.
+    """
     global _halves
-    _halves = min(2, threads)
-    torch.set_num_threads(max(1, threads // 2))
+    _halves = min(halves, threads)
+    torch.set_num_threads(max(1, threads // halves))
+
+
+def alone() -> bool:
+    """Whether jobs are not divided."""
+    return _halves == 1
 
 
 def halved(items: Sequence[In]) -> list[Sequence[In]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from learner.batching import PASS_TOKENS
 from learner.settings import LearnerSettings
 from learner.shape import Shape
 from learner.vocabulary import BUDGET, PIECE
@@ -19,9 +20,6 @@ ANSWERS = 4
 COPIES = 9
 """Of all logits that figures and their gradient hold at once: both nets' logits, tempered ones,
 log-probabilities, probabilities, and products of them."""
-
-SUPERVISED_COPIES = 4
-"""The same where only a token's log-probability is asked for."""
 
 ROWS = 64
 """Of an engine (see learner.rollout)."""
@@ -53,7 +51,8 @@ class Pass:
     @property
     def threads(self) -> int:
         """Halves of a minibatch at once (see learner.parallel)."""
-        return min(2, self.settings.cpu_threads) if self.on_cpu else 1
+        divided = self.on_cpu and not self.shape.large
+        return min(2, self.settings.cpu_threads) if divided else 1
 
     @property
     def ranked(self) -> Tokens:
@@ -63,12 +62,25 @@ class Pass:
 
     @property
     def updated(self) -> Tokens:
-        """Of a minibatch, and of the supervised examples beside it, one for eight replies."""
-        s = self.settings.ppo
-        row = self.prompt + s.replies_per_prompt * s.max_tokens
-        beside = -(-self._replies // 8) * (self.prompt + s.max_tokens) if s.ptx else 0
-        rows = max(1, self._replies // s.replies_per_prompt)
-        return Tokens(rows * row + beside, row, shared=s.replies_per_prompt > 1)
+        """Of the passes of a minibatch that run at once."""
+        row = self._row
+        most = self.threads * max(PASS_TOKENS["cpu" if self.on_cpu else "cuda"], row)
+        shared = self.settings.ppo.replies_per_prompt > 1
+        return Tokens(min(self._minibatch, most), row, shared)
+
+    @property
+    def several(self) -> bool:
+        """Whether a minibatch takes more passes than run at once."""
+        return self._minibatch > self.updated.count
+
+    @property
+    def _row(self) -> int:
+        return self.prompt + self.settings.ppo.replies_per_prompt * self.settings.ppo.max_tokens
+
+    @property
+    def _minibatch(self) -> int:
+        """Tokens of it."""
+        return max(1, self._replies // self.settings.ppo.replies_per_prompt) * self._row
 
     @property
     def _replies(self) -> int:
@@ -101,11 +113,10 @@ class Pass:
 
     @property
     def logits(self) -> int:
-        """Of a minibatch's figures and of the examples beside it."""
-        reply = self.settings.ppo.max_tokens
-        beside = -(-self._replies // 8) * reply if self.settings.ppo.ptx else 0
-        figures = COPIES * self._at_once(self._replies * reply)
-        return FLOAT * (figures + SUPERVISED_COPIES * self._at_once(beside))
+        """Of the figures of the passes that run at once."""
+        s, tokens = self.settings.ppo, self.updated
+        replies = tokens.count * s.replies_per_prompt * s.max_tokens // tokens.row
+        return FLOAT * COPIES * self._at_once(replies)
 
     def _at_once(self, tokens: int) -> int:
         """Logits of so many tokens, divided among the threads, that are there together."""

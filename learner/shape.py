@@ -8,6 +8,10 @@ from pathlib import Path
 
 from transformers import AutoConfig
 
+LARGE = 20_000_000
+"""Weights from which an operation is long enough for torch's own threads, and tensors large enough
+for pages of memory of their own."""
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -39,6 +43,10 @@ class Shape:
             vocabulary=config.vocab_size,
             tied=bool(config.tie_word_embeddings),
         )
+
+    @property
+    def large(self) -> bool:
+        return self.parameters >= LARGE
 
     @property
     def head(self) -> int:
