@@ -5,7 +5,6 @@ bag of words beside it.
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -19,6 +18,9 @@ from learner.reward import RankedGroup, RewardModel, train
 from learner.settings import RewardSettings
 from policy.chat import Chat
 
+SETTINGS = RewardSettings(kind="binary", rankings_per_step=8)
+"""Judgements are single replies, a step of four would be mostly good ones."""
+
 
 def judging(shop: Workshop, split: int) -> dict[str, Any]:
     """Both on the contexts that this split holds out. The first split's model is kept, as r1."""
@@ -27,7 +29,7 @@ def judging(shop: Workshop, split: int) -> dict[str, Any]:
         [one for one in judgements if held_out(one.key, split) == side] for side in (False, True)
     )
     chat = shop.base.chat
-    model = reward_model(shop, by_context(learned, chat), split)
+    model = reward_model(shop, [group_of(one, chat) for one in learned], split)
     if split == 0:
         shop.versions.publish("r1", model.save, kind="reward", parent="v1", round=None)
     bag = BagOfWords.fit(learned)
@@ -35,46 +37,35 @@ def judging(shop: Workshop, split: int) -> dict[str, Any]:
         "split": split,
         "judged": len(unseen),
         "bad": sum(not one.good for one in unseen),
-        "model": asdict(area_of(model, by_context(unseen, chat))),
-        "bag": asdict(
-            area(bag.scores(unseen), [one.good for one in unseen], [one.key for one in unseen])
-        ),
+        "model": asdict(area_of(scores_of(model, unseen, chat), unseen)),
+        "bag": asdict(area_of(bag.scores(unseen), unseen)),
     }
 
 
 def reward_model(shop: Workshop, learned: Sequence[RankedGroup], split: int) -> RewardModel:
     """Trained on v1's trunk."""
     model = RewardModel.start(shop.versions.folder("v1"), split)
-    settings = RewardSettings(kind="binary", epochs=shop.effort.reward_epochs)
+    settings = SETTINGS.model_copy(update={"epochs": shop.effort.reward_epochs})
     train(model, learned, settings, split, shop.reporter(f"reward model of split {split}"))
     return model
 
 
-def area_of(model: RewardModel, unseen: Sequence[RankedGroup]) -> Area:
-    """Of its scores of these replies."""
-    scores = [score for found in model.score([g.group for g in unseen]) for score in found]
-    good = [thumb for group in unseen for thumb in group.thumbs or ()]
-    return area(scores, good, [group.conversation_id for group in unseen for _ in group.ranks])
+def scores_of(model: RewardModel, unseen: Sequence[Judgement], chat: Chat) -> list[float]:
+    """One for each judged reply."""
+    return [score for [score] in model.score([group_of(one, chat).group for one in unseen])]
 
 
-def by_context(judgements: Sequence[Judgement], chat: Chat) -> list[RankedGroup]:
-    """Judgements of the replies to one context are one element, which runs the context once."""
-    together: dict[str, list[Judgement]] = defaultdict(list)
-    for one in judgements:
-        together[one.key].append(one)
-    return [
-        RankedGroup(
-            key,
-            Group(
-                prompt_ids(chat, given[0].context),
-                tuple(reply_ids(chat, one.reply) for one in given),
-            ),
-            (1,) * len(given),
-            tuple(one.reply for one in given),
-            thumbs=tuple(one.good for one in given),
-        )
-        for key, given in together.items()
-    ]
+def area_of(scores: Sequence[float], unseen: Sequence[Judgement]) -> Area:
+    """Of the scores of these replies, one for each."""
+    return area(scores, [one.good for one in unseen], [one.key for one in unseen])
+
+
+def group_of(one: Judgement, chat: Chat) -> RankedGroup:
+    """A judgement as an element of the loss. Those of one context are an element each: a context
+    whose many replies are nearly all bad would count as little as one with a single good one.
+    """
+    prompt, reply = prompt_ids(chat, one.context), reply_ids(chat, one.reply)
+    return RankedGroup(one.key, Group(prompt, (reply,)), (1,), (one.reply,), thumbs=(one.good,))
 
 
 def splits_table(splits: Sequence[dict[str, Any]]) -> str:

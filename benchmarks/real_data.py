@@ -6,7 +6,8 @@ with three votes each. Knows no model.
 
 A coffee order is rendered as a chat: agents are the assistant, customers and the shop's API the
 user, turns of one side in a row are one, and what stands before the first user turn is dropped. Of
-a call or response the names and values are the text, without JSON's marks: that is half as long.
+a call or a response the names and values are the text, without JSON's marks. Only the response
+that is answered is kept, and its beginning: menus are long, and push out what people said.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ COFFEE_DIALOGS = "demo_tm4_coffee"
 COFFEE_JUDGEMENTS = "reward_tm4_coffee"
 RANKINGS = {"oasst": "pref_oasst_rankings", "pandalm": "pref_pandalm_human"}
 
+LONGEST_RESPONSE = 80
+"""Characters of what the shop's API says."""
+
 Turns = tuple[Message, ...]
 
 
@@ -35,18 +39,15 @@ class NoDataError(Exception):
 @dataclass(frozen=True)
 class Judgement:
     """A reply to a conversation that ends with the user, and whether a person found it good;
-    `asked` is what was last said by somebody, the shop's API left out.
+    `asked` is what was last said by somebody, the shop's API left out; `key` is the same for all
+    replies to one context, however that is rendered.
     """
 
     context: Turns
     reply: str
     good: bool
     asked: str
-
-    @property
-    def key(self) -> str:
-        """The same for all replies to one context."""
-        return json.dumps([[turn.role, turn.content] for turn in self.context])
+    key: str
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,14 @@ def coffee_judgements(folder: Path) -> list[Judgement]:
     """Judged turns; the few without anything before them are left out."""
     found = []
     for row in _rows(folder, COFFEE_JUDGEMENTS):
-        turns = [*row["context"], row["generation"]]
+        turns = [turn for turn in row["context"][:-1] if "response" not in turn]
+        turns += [*row["context"][-1:], row["generation"]]
         said = _alternating([(_side(turn["role"]), _said(turn)) for turn in turns])
         asked = next((turn["text"] for turn in reversed(turns[:-1]) if "text" in turn), "")
         if len(said) > 1:
             good = row["reward"] > 0.5
-            found.append(Judgement(said[:-1], said[-1].content, good, asked))
+            key = json.dumps(row["context"])
+            found.append(Judgement(said[:-1], said[-1].content, good, asked, key))
     return found
 
 
@@ -125,7 +128,9 @@ def _said(turn: Mapping[str, Any]) -> str:
     """A turn's text, or what its call or response holds."""
     if "text" in turn:
         return str(turn["text"])
-    return _plain(turn.get("api", turn.get("response")))
+    if "api" in turn:
+        return _plain(turn["api"])
+    return _plain(turn["response"])[:LONGEST_RESPONSE]
 
 
 def _plain(value: Any) -> str:

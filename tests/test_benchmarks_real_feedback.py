@@ -62,13 +62,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_order_is_a_chat(tmp_path: Path) -> None:
-    """The greeting is dropped, the API speaks as the user, and what it says is text; asked is what
-    a person said last.
+    """The greeting is dropped, the API speaks as the user where it was last, and what it says is
+    text; asked is what a person said last.
     """
     context = [
         {"role": "agent", "text": "Welcome!"},
         {"role": "user", "text": "Tea."},
         {"role": "user", "text": "Hot."},
+        {"role": "agent", "api": {"hours": {}}},
+        {"role": "api", "response": {"hours": "8 to 5"}},
         {"role": "agent", "api": {"find": {"query": "tea"}}},
         {"role": "api", "response": {"find": {"items": [{"id": "t1"}, {"id": "t2"}]}}},
     ]
@@ -82,12 +84,13 @@ def test_an_order_is_a_chat(tmp_path: Path) -> None:
         Judgement(
             (
                 Message("user", "Tea.\nHot."),
-                Message("assistant", "find query tea"),
+                Message("assistant", "hours\nfind query tea"),
                 Message("user", "find items id t1, id t2"),
             ),
             "Which one?",
             good=False,
             asked="Hot.",
+            key=json.dumps(context),
         )
     ]
 
@@ -121,12 +124,12 @@ def test_the_interval_is_over_contexts() -> None:
 def test_a_bag_of_words_learns_a_word() -> None:
     """'No' in a reply is bad; a word that it never saw says nothing."""
     made = [
-        Judgement((Message("user", drink),), reply, reply != "No.", drink)
+        Judgement((Message("user", drink),), reply, reply != "No.", drink, drink)
         for drink in DRINKS
         for reply in ("Yes.", "No.")
     ]
     bag = BagOfWords.fit(made)
-    yes, no, new = bag.scores([made[0], made[1], Judgement((), "Beer", True, "Beer")])
+    yes, no, new = bag.scores([made[0], made[1], Judgement((), "Beer", True, "Beer", "")])
     assert yes > 1 > -1 > no
     assert new == pytest.approx(bag.bias.item(), abs=1e-6)
 
