@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from learner.device import on_cpu
 from learner.settings import LearnerSettings
 from learner.shape import Shape
 from learner.vocabulary import BUDGET, PIECE
@@ -46,14 +47,9 @@ class Pass:
     prompt: int
 
     @property
-    def on_cpu(self) -> bool:
-        """Unless a GPU is named: whether there is one is not known yet."""
-        return not self.settings.device.startswith("cuda")
-
-    @property
     def threads(self) -> int:
         """Halves of a minibatch at once (see learner.parallel)."""
-        return min(2, self.settings.cpu_threads) if self.on_cpu else 1
+        return min(2, self.settings.cpu_threads) if on_cpu(self.settings.device) else 1
 
     @property
     def ranked(self) -> Tokens:

@@ -14,6 +14,7 @@ from typing import Any
 
 from feedback.records import Claim, Live, Reason
 from feedback.store import Store
+from learner.device import device_of
 from learner.gate import Case, Decision, decide
 from learner.improve import Improvement, improve
 from learner.judges import Judges, train_judges
@@ -113,7 +114,7 @@ class Round:
             text = f"{train} rankings to learn from and {judge} to judge by; it takes 4 of each."
             value = float(min(train, judge))
             return Reason("rankings", False, value, float(ENOUGH_RANKINGS), text)
-        device = _device(self.settings.device)
+        device = device_of(self.settings.device)
         use_threads(self.settings.cpu_threads if device == "cpu" else 1)
         self.live: Live = self.store.live()
         self.nets = Nets(self.versions, self.settings, device)
@@ -304,12 +305,3 @@ def _reward_figures(judges: Judges) -> dict[str, Any]:
         "agreement": judges.agreement,
         "tie_aware_agreement": judges.tie_aware_agreement,
     }
-
-
-def _device(name: str) -> str:
-    """`auto` is CUDA where there is one, else the CPU."""
-    import torch
-
-    if name != "auto":
-        return name
-    return "cuda:0" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,27 @@
+"""Where training runs, and how much memory it may take there."""
+
+from __future__ import annotations
+
+import torch
+
+from policy.memory import available_bytes, resident_bytes
+
+
+def device_of(name: str) -> str:
+    """`auto` is CUDA where there is one, else the CPU."""
+    if name != "auto":
+        return name
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def on_cpu(name: str) -> bool:
+    """Whether that is the CPU."""
+    return device_of(name).startswith("cpu")
+
+
+def free_bytes(name: str) -> int:
+    """What is free, and what this process holds already."""
+    if on_cpu(name):
+        return available_bytes() + resident_bytes()
+    free, _ = torch.cuda.mem_get_info(device_of(name))
+    return int(free) + torch.cuda.memory_reserved(device_of(name))
