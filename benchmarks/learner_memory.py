@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,10 @@ def main() -> None:
     if given.case:
         print(json.dumps(measured(Case(**json.loads(given.case)))), flush=True)  # noqa: T201
         return
-    cases = (Case(steps=1),) if given.short else CASES
-    for case in cases:
-        print(json.dumps(asdict(case) | apart(case)), flush=True)  # noqa: T201
+    for case in (Case(steps=1),) if given.short else CASES:
+        with tempfile.TemporaryDirectory() as folder:
+            here = replace(case, shape=made(case.shape, Path(folder)))
+            print(json.dumps(asdict(case) | apart(here)), flush=True)  # noqa: T201
 
 
 def apart(case: Case) -> dict[str, float]:
@@ -118,7 +119,7 @@ class Training:
         self.case = case
         self.rng = random.Random(0)
         versions = Versions(folder / "versions")
-        versions.install_base(made(case.shape, folder))
+        versions.install_base(case.shape)
         self.settings = LearnerSettings.model_validate(
             {
                 "weights": case.weights,
@@ -136,9 +137,13 @@ class Training:
         self.nets = Nets(versions, self.settings, "cpu")
 
     def run(self) -> dict[str, float]:
-        needs = self.nets.needs
+        from learner.memory import planned
+        from learner.shape import Shape
+
+        shape = Shape.read(self.nets.versions.folder("v0"))
+        needs = planned(shape, self.settings, self.case.prompt_tokens)
         found = {"start": resident_bytes() / 2**20, "estimate": needs.total / 2**20}
-        sys.stderr.write(needs.text + "\n")
+        sys.stderr.write(f"needs {needs.text}\n")
         policy = self.nets.policy("v0", 0)
         start_peak()
         reward, judge = self.reward_models()

@@ -1,17 +1,18 @@
 """Freed memory goes back to the system, where tensors are large.
 
 glibc serves blocks from a heap that it keeps, up to a size that grows with every larger block that
-is freed; between tensors that live long the heap stays as large as it ever was. 512 tokens' figures
-over 60,000 words, which need 65 MB, took 140 to 680 MB so. Blocks with pages of their own cost a
-fault for each page, which small models would feel.
+is freed; between tensors that live long the heap stays as large as it ever was. Training two reward
+models of 135 M weights by adapters held 840 MB above its nets where blocks of 1 MiB and more had
+pages of their own, of which 560 were free, and 230 where those of 64 KiB had. It costs a fault for
+each page, which small models would feel.
 """
 
 from __future__ import annotations
 
 import ctypes
 
-LEAST = 2**20
-"""Bytes of a block that has pages of its own."""
+LEAST = 2**16
+"""Bytes of a block that has pages of its own: those of a batch's tensors, and of few others."""
 
 _MMAP_THRESHOLD = -3  # mallopt(3); setting it also ends its growth
 

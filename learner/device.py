@@ -6,6 +6,7 @@ import torch
 
 from learner.parallel import use_threads
 from learner.settings import LearnerSettings
+from policy.memory import available_bytes, resident_bytes
 
 
 def take_device(settings: LearnerSettings) -> str:
@@ -20,3 +21,16 @@ def device_of(name: str) -> str:
     if name != "auto":
         return name
     return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def on_cpu(name: str) -> bool:
+    """Whether that is the CPU."""
+    return device_of(name).startswith("cpu")
+
+
+def free_bytes(name: str) -> int:
+    """What is free, and what this process holds already."""
+    if on_cpu(name):
+        return available_bytes() + resident_bytes()
+    free, _ = torch.cuda.mem_get_info(device_of(name))
+    return int(free) + torch.cuda.memory_reserved(device_of(name))

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from learner.device import free_bytes, on_cpu
 from learner.passes import Pass
 from learner.settings import LearnerSettings
 from learner.shape import Shape
-from policy.memory import available_bytes, resident_bytes
 
 FLOAT = 4
 
@@ -49,11 +49,12 @@ class Needs:
 def missing(folder: Path, settings: LearnerSettings) -> str | None:
     """What this box lacks to train the model in `folder`, as a sentence; None if nothing."""
     found = planned(Shape.read(folder), settings)
-    if found.total <= free_bytes():
+    free = free_bytes(settings.device)
+    if found.total <= free:
         return None
     return (
-        f"A round needs {found.text}; {free_bytes() / 2**30:.1f} GiB are free: the model serves "
-        "and rankings are recorded, but no round can run here."
+        f"A round needs {found.text}; {free / 2**30:.1f} GiB are free: the model serves and "
+        "rankings are recorded, but no round can run here."
     )
 
 
@@ -64,7 +65,7 @@ def planned(shape: Shape, settings: LearnerSettings, prompt: int = PROMPT) -> Ne
     found = needs(shape, settings, again, prompt)
     if settings.checkpointing != "auto":
         return found
-    if settings.weights == "lora" or found.total > free_bytes():
+    if settings.weights == "lora" or found.total > free_bytes(settings.device):
         return needs(shape, settings, True, prompt)
     return found
 
@@ -73,12 +74,8 @@ def needs(shape: Shape, settings: LearnerSettings, again: bool, prompt: int = PR
     """Of the stage that needs most, for prompts of so many tokens."""
     stages = _stages(Held(shape, settings), Pass(shape, settings, again, prompt))
     stage, parts = max(stages, key=lambda found: sum(found[1].values()))
-    return Needs(stage, {"process": RUNTIME} | parts, again)
-
-
-def free_bytes() -> int:
-    """What a round may take: what is free, and what this process holds already."""
-    return available_bytes() + resident_bytes()
+    process = RUNTIME if on_cpu(settings.device) else 0
+    return Needs(stage, {"process": process} | parts, again)
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,9 @@ class Held:
 
     @property
     def base(self) -> int:
-        half = self.lora and self.settings.dtype == "bfloat16"
+        chosen = self.settings.dtype
+        on_gpu = chosen == "auto" and not on_cpu(self.settings.device)
+        half = self.lora and (chosen == "bfloat16" or on_gpu)
         return (2 if half else FLOAT) * self.shape.parameters
 
 
@@ -126,7 +125,7 @@ def _stages(held: Held, work: Pass) -> Iterator[tuple[str, dict[str, int]]]:
     yield "training the reward models", nets | own
     steps = {"optimiser": moments, "weights to go back to": back}
     # The compiled step takes trained weights in another layout (policy/compiled_decoder.py).
-    laid_out = 0 if held.lora or not work.on_cpu else work.threads * held.policy
+    laid_out = 0 if held.lora or not on_cpu(held.settings.device) else work.threads * held.policy
     sampling = {
         "rollout cache": work.cache,
         "logits": work.sampled_logits,

@@ -58,8 +58,8 @@ class Nets:
         """Of what is loaded: full weights are trained, and their steps are too small for less than
         float32."""
         chosen = self.settings.dtype
-        on_gpu = not self.device.startswith("cpu")
-        half = chosen == "bfloat16" or (chosen == "auto" and on_gpu and self.lora)
+        on_gpu = chosen == "auto" and not self.device.startswith("cpu")
+        half = self.lora and (chosen == "bfloat16" or on_gpu)
         return torch.bfloat16 if half else torch.float32
 
     @property

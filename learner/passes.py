@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from learner.batching import PASS_TOKENS
+from learner.device import on_cpu
 from learner.settings import LearnerSettings
 from learner.shape import Shape
 from learner.vocabulary import BUDGET, PIECE
@@ -44,14 +45,9 @@ class Pass:
     prompt: int
 
     @property
-    def on_cpu(self) -> bool:
-        """Unless a GPU is named: whether there is one is not known yet."""
-        return not self.settings.device.startswith("cuda")
-
-    @property
     def threads(self) -> int:
         """Halves of a minibatch at once (see learner.parallel)."""
-        divided = self.on_cpu and not self.shape.large
+        divided = on_cpu(self.settings.device) and not self.shape.large
         return min(2, self.settings.cpu_threads) if divided else 1
 
     @property
@@ -64,7 +60,9 @@ class Pass:
     def updated(self) -> Tokens:
         """Of the passes of a minibatch that run at once."""
         row = self._row
-        most = self.threads * max(PASS_TOKENS["cpu" if self.on_cpu else "cuda"], row)
+        most = self.threads * max(
+            PASS_TOKENS["cpu" if on_cpu(self.settings.device) else "cuda"], row
+        )
         shared = self.settings.ppo.replies_per_prompt > 1
         return Tokens(min(self._minibatch, most), row, shared)
 

@@ -77,7 +77,7 @@ def test_activations_are_made_again_to_fit(monkeypatch: pytest.MonkeyPatch) -> N
     assert least < most
     found = []
     for free in (most, most - 1):
-        monkeypatch.setattr(memory, "free_bytes", lambda free=free: free)
+        monkeypatch.setattr(memory, "free_bytes", lambda _, free=free: free)
         found.append(planned(SMOL, settings).again)
     assert found == [False, True]
     assert not planned(SMOL, LearnerSettings(checkpointing="off")).again
