@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rankloop.learner")
 
+EXAMINED_S = 30.0
+"""Seconds after which it is seen again whether a round would fit."""
+
 
 class Keeper:
     """One learner process. `beat` and `look` are called again and again, each by one thread."""
@@ -44,7 +47,9 @@ class Keeper:
         self.last_error: str | None = None
         self.next_run_at: float | None = None
         self.baseline: Baseline | None = None
-        self.missing = self._lacking()
+        self.examined: tuple[str, float] = ("", 0.0)  # the live version, and when
+        self.missing: str | None = None
+        self._examine()
         self.idle = Idle(store, self.versions, self.settings)
 
     def beat(self) -> None:
@@ -66,7 +71,7 @@ class Keeper:
         """Ask for a round if one is due, and run the open one if it can be had; else score a few
         stored answers.
         """
-        self.missing = self._lacking()
+        self._examine()
         if self.missing:
             return
         trigger = trigger_of(self.store, self.settings)
@@ -91,9 +96,14 @@ class Keeper:
         """Ask for a round because the cron line says so."""
         self.store.request_round(trigger="schedule", stages=None, actor="learner")
 
-    def _lacking(self) -> str | None:
-        """What keeps rounds from running here; another live version may change it."""
-        return lacking(self.versions, self.store.live().version, self.settings)
+    def _examine(self) -> None:
+        """See what keeps rounds from running here: another live version may change it, and so may
+        the memory that others take.
+        """
+        live, now = self.store.live().version, time.monotonic()
+        if (live, True) != (self.examined[0], now < self.examined[1] + EXAMINED_S):
+            self.missing = lacking(self.versions, live, self.settings)
+            self.examined = (live, now)
 
     def _run(self, claim: Claim) -> None:
         """Run a claimed round to its end, whatever that is."""
