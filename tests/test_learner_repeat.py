@@ -30,7 +30,7 @@ def product(tmp_path: Path) -> Product:
 
 def look(product: Product, **changed: object) -> RoundInfo:
     """A learner with these settings runs what is open; the last round."""
-    product.settings = settings_in(product.settings.data.parent, **changed)
+    product.settings = settings_in(product.settings.data.parent, lease_s=300.0, **changed)
     product.keeper = Keeper(product.store, product.settings)
     product.keeper.look()
     return product.store.rounds()[0]

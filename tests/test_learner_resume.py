@@ -22,6 +22,9 @@ from tests.feedback_databases import execute
 from tests.test_learner_round import Product, settings_in
 
 STEPS = {"steps": 4, "prompts_per_step": 4, "max_tokens": 10, "check_every": 2}
+SET: dict[str, Any] = {"threads": 1, "save_every": 1, "lease_s": 300.0, "ppo": STEPS}
+"""The lease is long, because nobody beats for the learners here."""
+
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "rloo on several heads": {
         "threads": 2,
@@ -52,7 +55,7 @@ def _threads() -> Iterator[None]:
 def ready(folder: Path, **changed: Any) -> Product:
     """A product whose next look starts a round."""
     folder.mkdir()
-    product = Product(folder, **{"threads": 1, "save_every": 1, "ppo": STEPS} | changed)
+    product = Product(folder, **SET | changed)
     product.rank(90, seed=1)
     return product
 
@@ -187,7 +190,7 @@ def test_other_settings_start_over_and_leave_no_figure_of_before(tmp_path: Path)
     undisturbed = run(ready(tmp_path / "undisturbed", **fewer))
     product = ready(tmp_path / "product")
     kill(product, "ppo", 3)
-    product.settings = settings_in(tmp_path / "product", threads=1, **fewer)
+    product.settings = settings_in(tmp_path / "product", **SET | fewer)
     assert run(product)["metrics"] == undisturbed["metrics"]
     assert product.versions.read("v1").digest == undisturbed["versions"][1][1]
 
@@ -207,7 +210,7 @@ def test_another_live_version_starts_over_from_it(tmp_path: Path) -> None:
 
 def learn(folder: Path) -> None:
     """A learner process on a product's data."""
-    settings = settings_in(folder, threads=1, save_every=1, ppo=STEPS)
+    settings = settings_in(folder, **SET)
     Keeper(Store.open(settings.database.resolve(settings.data)), settings).look()
 
 
