@@ -259,7 +259,8 @@ def test_a_round_goes_on_from_what_led(tmp_path: Path, whole: bool, start: str) 
 def test_adapters_make_versions_one_from_the_other(tmp_path: Path) -> None:
     """With `learner.weights` lora a round publishes peft's files over v0, and the next goes on from
     them; v0's own files are the only full weights."""
-    product = Product(tmp_path, weights="lora", gate={**SMALL["gate"], "regression_drop": 1.0})  # type: ignore[dict-item]
+    gate = {**SMALL["gate"], "regression_drop": 1.0}  # type: ignore[dict-item]
+    product = Product(tmp_path, weights="lora", gate=gate, lease_s=600.0)
     for number in (1, 2):
         product.rank(90, seed=number)
         product.keeper.look()
