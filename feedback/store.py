@@ -160,10 +160,24 @@ class Store:
         with self._reading() as session:
             return training.waiting(session)
 
-    def training_rankings(self) -> list[RankedPrompt]:
-        """Every ranking to learn from, oldest first: consented, comparable, not superseded."""
+    def training_rankings(self, ids: Collection[int] | None = None) -> list[RankedPrompt]:
+        """Every ranking to learn from, or those of these ids, oldest first: consented, comparable,
+        not superseded.
+        """
         with self._reading() as session:
-            return training.rankings(session)
+            return training.rankings(session, None if ids is None else training.of(ids))
+
+    def rankings_by_use(self, reward: str) -> tuple[list[int], list[int]]:
+        """The ids of the rankings to learn from: those that the reward model's round used, and
+        those that it did not; raises UnknownVersion.
+        """
+        with self._reading() as session:
+            return training.ids_by_use(session, versions.get(session, reward).round_id)
+
+    def last_ranking(self) -> int:
+        """The id of the last ranking of all, 0 before the first."""
+        with self._reading() as session:
+            return training.last(session)
 
     def add_marks(
         self,
@@ -252,6 +266,11 @@ class Store:
         with self._reading() as session:
             row = rewards.newest(session)
             return None if row is None else row.id
+
+    def answers(self, candidates: Sequence[str]) -> list[UnscoredAnswer]:
+        """What it takes to score these candidates, in this order; unknown ones are left out."""
+        with self._reading() as session:
+            return rewards.answers(session, candidates)
 
     def unscored(self, reward: str, limit: int) -> list[UnscoredAnswer]:
         """Candidates that this reward model has not scored: wanted ones first, then the newest."""

@@ -8,7 +8,7 @@ failed or cancelled.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, delete, exists, func
@@ -57,25 +57,50 @@ def rankings(
     """Every ranking to learn from, or those that are asked for, oldest first, its answers in the
     order of its ranks. One weighs 1 unless `weights` says otherwise.
     """
-    which = _learnable() if which is None else which
-    weights = weights or {}
-    chosen = session.exec(select(Ranking).where(which).order_by(col(Ranking.id))).all()
+    wanted, weights = _learnable() if which is None else which, weights or {}
+    chosen = session.exec(select(Ranking).where(wanted).order_by(col(Ranking.id))).all()
     ranked = session.exec(
         select(RankedCandidate, Candidate)
         .join(Ranking, col(Ranking.id) == RankedCandidate.ranking_id)
         .join(Candidate, col(Candidate.id) == RankedCandidate.candidate_id)
-        .where(which)
+        .where(wanted)
         .order_by(col(RankedCandidate.ranking_id), col(RankedCandidate.place))
         .options(*NOT_NEEDED)
     )
     entries: dict[int | None, list[tuple[RankedCandidate, Candidate]]] = defaultdict(list)
     for entry, candidate in ranked:
         entries[entry.ranking_id].append((entry, candidate))
-    asked = _generations(session)
+    ids = None if which is None else [ranking.id or 0 for ranking in chosen]
+    asked = _generations(session, ids)
     return [
         _ranked_prompt(ranking, entries[ranking.id], asked, weights.get(ranking.id or 0, 1.0))
         for ranking in chosen
     ]
+
+
+def of(ids: Collection[int]) -> ColumnElement[bool]:
+    """Those of these ids that are to be learned from."""
+    return _learnable() & col(Ranking.id).in_(ids)
+
+
+def ids_by_use(session: Session, round_id: int | None) -> tuple[list[int], list[int]]:
+    """The ids of all rankings to learn from, oldest first: those that the round used, and those
+    that it did not.
+    """
+    used = exists().where(
+        col(RoundInput.ranking_id) == col(Ranking.id), col(RoundInput.round_id) == round_id
+    )
+    rows = session.exec(select(Ranking.id, used).where(_learnable()).order_by(col(Ranking.id)))
+    ids: tuple[list[int], list[int]] = ([], [])
+    for id, was_used in rows:
+        if id is not None:
+            ids[0 if was_used else 1].append(id)
+    return ids
+
+
+def last(session: Session) -> int:
+    """The id of the last ranking, 0 before the first."""
+    return session.exec(select(func.max(Ranking.id))).one() or 0
 
 
 def _learnable() -> ColumnElement[bool]:
@@ -84,16 +109,14 @@ def _learnable() -> ColumnElement[bool]:
     return col(Ranking.consented) & col(Ranking.comparable) & ~replaced
 
 
-def _generations(session: Session) -> dict[str, Generation]:
-    """The generations that any ranking speaks of, by their ids."""
-    rows = session.exec(
-        select(Generation).where(
-            exists().where(
-                col(Candidate.generation_id) == col(Generation.id),
-                col(RankedCandidate.candidate_id) == col(Candidate.id),
-            )
-        )
+def _generations(session: Session, ids: Collection[int] | None) -> dict[str, Generation]:
+    """The generations that any ranking, or one of these, speaks of, by their ids."""
+    spoken_of = (col(Candidate.generation_id) == col(Generation.id)) & (
+        col(RankedCandidate.candidate_id) == col(Candidate.id)
     )
+    if ids is not None:
+        spoken_of &= col(RankedCandidate.ranking_id).in_(ids)
+    rows = session.exec(select(Generation).where(exists().where(spoken_of)))
     return {row.id: row for row in rows}
 
 

@@ -1,8 +1,11 @@
-"""What the learner does while no round runs: it scores stored answers, a little at each tick.
+"""What the learner does while no round runs, a little at each tick.
 
-What people look at is first, then what was answered last. It holds the newest reward model as long
-as there is something to score, and lets go of it before a round begins. Nothing that a round reads
-comes from here.
+1. Rankings that the newest reward model has not learned from are taken into its heads
+   (learner/fresh.py), and the answers they are about are scored again.
+2. Answers that people look at are scored, then those that were given last.
+
+It holds the newest reward model for as long as there is something to do, and lets go of it before a
+round begins. Nothing that a round reads comes from here.
 """
 
 from __future__ import annotations
@@ -10,100 +13,125 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from feedback.preferences import last_user_message
 from feedback.records import UnscoredAnswer
 from feedback.store import Store
-from learner.reward_settings import UnusableScorer
+from learner.reward_settings import RewardSettings, UnusableScorer
 from learner.settings import LearnerSettings
 from policy.source import load_chat
 from policy.versions import CorruptVersion, UnknownVersion, Versions
 
 if TYPE_CHECKING:
+    from learner.fresh import Fresh
     from learner.rewarder import Rewarder
 
 AT_ONCE = 8
 """Answers in one forward pass, after which it looks at the time."""
 
-KEPT_S = 60.0
+KEPT_S = 600.0
 """Seconds without work after which the model's memory is given back."""
 
 log = logging.getLogger("rankloop.learner")
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A reward model in memory, and what keeps its heads up to date."""
+
+    id: str
+    rewarder: Rewarder
+    fresh: Fresh
+
+
 class Idle:
-    """The newest reward model, asked about what is stored."""
+    """The newest reward model, kept up to date and asked about what is stored."""
 
     def __init__(self, store: Store, versions: Versions, settings: LearnerSettings) -> None:
         self.store = store
         self.versions = versions
         self.settings = settings
-        self.loaded: tuple[str, Rewarder] | None = None
+        self.loaded: Loaded | None = None
         self.said: dict[tuple[int, ...], str] = {}
         self.unusable: str | None = None
+        self.settled: tuple[str, int] | None = None
         self.worked = 0.0
 
     def turn(self) -> None:
-        """Score for `idle_s` or a little more: what was begun is ended."""
+        """Work for `idle_s` or a little more: what was begun is ended."""
         if not self.settings.idle_s:
             return
         reward, until = self.store.newest_reward(), time.monotonic() + self.settings.idle_s
         if reward is not None and reward != self.unusable:
-            while self._score(reward) and time.monotonic() < until:
+            while self._work(reward) and time.monotonic() < until:
                 pass
-
-    def _score(self, reward: str) -> bool:
-        """Score a few answers; whether there were any."""
-        answers = self.store.unscored(reward, AT_ONCE)
-        rewarder = self._rewarder(reward) if answers else None
-        if rewarder is None:
-            self._rest()
-            return False
-        self.said.clear()
-        self.said.update({a.prompt_ids: last_user_message(a.messages) for a in answers})
-        self.store.add_rewards(reward, scored(rewarder, answers))
-        self.worked = time.monotonic()
-        return True
 
     def leave(self) -> None:
         """Let go of the model: a round begins."""
         self.loaded = None
 
+    def _work(self, reward: str) -> bool:
+        """Do the next thing; whether there was any."""
+        known = reward, self.store.last_ranking()
+        answers = self._answers(reward)
+        loaded = self._loaded(reward) if answers or known != self.settled else None
+        if loaded is None:
+            self._rest()
+            return False
+        self.worked = time.monotonic()
+        if loaded.fresh.step():
+            return True
+        self.settled = known
+        if answers:
+            self._score(loaded, answers)
+        return bool(answers)
+
+    def _answers(self, reward: str) -> list[UnscoredAnswer]:
+        """Those to score next, the ones that new rankings are about before all."""
+        if self.loaded is not None and self.loaded.fresh.changed:
+            return self.store.answers(self.loaded.fresh.changed[:AT_ONCE])
+        return self.store.unscored(reward, AT_ONCE)
+
+    def _score(self, loaded: Loaded, answers: Sequence[UnscoredAnswer]) -> None:
+        """Keep what the model says of them, by the heads that it has now."""
+        from learner.batching import Group
+
+        self.said.clear()
+        self.said.update({a.prompt_ids: last_user_message(a.messages) for a in answers})
+        found = loaded.rewarder.score([Group(a.prompt_ids, (a.token_ids,)) for a in answers])
+        rows = {answer.id: row for answer, [row] in zip(answers, found, strict=True)}
+        self.store.add_rewards(loaded.id, rows, loaded.fresh.since)
+        loaded.fresh.changed = [id for id in loaded.fresh.changed if id not in rows]
+
     def _rest(self) -> None:
         if time.monotonic() - self.worked > KEPT_S:
             self.leave()
 
-    def _rewarder(self, reward: str) -> Rewarder | None:
-        """The model, read once; None where its folder is not whole."""
-        if self.loaded is None or self.loaded[0] != reward:
+    def _loaded(self, reward: str) -> Loaded | None:
+        """The model, read once; None where it cannot be had."""
+        if self.loaded is None or self.loaded.id != reward:
             self.leave()
             try:
-                self.loaded = reward, self._load(reward)
+                self.loaded = self._load(reward)
             except (UnknownVersion, CorruptVersion, UnusableScorer) as error:
                 log.warning("no answers are scored: %s", error)
                 self.unusable = reward
-                return None
-        return self.loaded[1]
+        return self.loaded
 
-    def _load(self, reward: str) -> Rewarder:
+    def _load(self, reward: str) -> Loaded:
         # torch is imported once there is a reward model, not at the start
         from learner.device import device_of
+        from learner.fresh import Fresh
         from learner.parallel import use_threads
         from learner.reader import Reader
         from learner.rewarder import Rewarder
 
         use_threads(1)  # a second one would wait for a core that the server wants
-        self.versions.verify(reward)
+        settings = RewardSettings.model_validate(self.versions.verify(reward).settings)
         reader = Reader(load_chat(self.versions.folder("v0")), self.said)
         device = device_of(self.settings.device)
-        return Rewarder.load(self.versions.folder(reward), reader, device)
-
-
-def scored(rewarder: Rewarder, answers: Sequence[UnscoredAnswer]) -> dict[str, dict[str, float]]:
-    """Each answer's figures by its id."""
-    from learner.batching import Group
-
-    groups = [Group(answer.prompt_ids, (answer.token_ids,)) for answer in answers]
-    rows = rewarder.score(groups)
-    return {answer.id: row for answer, [row] in zip(answers, rows, strict=True)}
+        rewarder = Rewarder.load(self.versions.folder(reward), reader, device)
+        heads = self.versions.root.parent / "heads"
+        return Loaded(reward, rewarder, Fresh(self.store, heads, reward, rewarder.own, settings))

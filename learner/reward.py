@@ -286,7 +286,7 @@ def _rankings_loss(
     hidden = model.hidden_MD(batch)
     parts = torch.split(model._by_head(hidden, batch), [len(r.group.replies) for r in rankings])
     losses = [
-        ranking.weight * _loss(scores_K, ranking, settings)
+        ranking.weight * loss_of(scores_K, ranking, settings)
         for scores_KH, ranking in zip(parts, rankings, strict=True)
         for scores_K in scores_KH.unbind(1)
         if ranking.ranks
@@ -299,7 +299,7 @@ def _rankings_loss(
     return loss if model.ensemble is None else loss + settings.anchor * model.ensemble.pull()
 
 
-def _loss(scores_K: Tensor, ranking: RankedGroup, settings: RewardSettings) -> Tensor:
+def loss_of(scores_K: Tensor, ranking: RankedGroup, settings: RewardSettings) -> Tensor:
     """What a ranking says of its answers' scores; of any kind, a ranking weighs about one."""
     match settings.kind:
         case "ranking":

@@ -150,7 +150,7 @@ class LearnerSettings(BaseModel):
     tick_s: float = Field(default=1.0, gt=0)
     """How often the learner looks for work, in seconds."""
     idle_s: float = Field(default=0.2, ge=0)
-    """Seconds of a tick that go to scoring stored answers while no round runs; 0 scores none."""
+    """Seconds of a tick that go to new rankings and stored answers between rounds; 0 is none."""
     lease_s: float = Field(default=30.0, gt=1)
     """How long a silent learner keeps its round, in seconds; then another may take it over."""
     threads: int | None = Field(default=None, ge=1)

@@ -24,7 +24,7 @@ def publish(product: Product, seed: int = 0) -> str:
 def test_a_tick_scores_stored_answers(tmp_path: Path) -> None:
     """As the model itself does, the trunk asked by hand."""
     product = Product(tmp_path, idle_s=5.0)
-    product.rank(3, seed=1)
+    list(product.ask(3, seed=1))
     publish(product)
     product.keeper.look()
     stored = product.store.candidate("c1-2-1")
@@ -39,7 +39,7 @@ def test_a_tick_scores_stored_answers(tmp_path: Path) -> None:
 def test_a_tick_ends_after_its_share(tmp_path: Path) -> None:
     """With next to no time one pass of eight is made; the next tick goes on."""
     product = Product(tmp_path, idle_s=0.001)
-    product.rank(6, seed=1)
+    list(product.ask(6, seed=1))
     publish(product)
     left = []
     for _ in range(3):
@@ -51,7 +51,7 @@ def test_a_tick_ends_after_its_share(tmp_path: Path) -> None:
 def test_a_newer_model_scores_beside_the_older(tmp_path: Path) -> None:
     """What r1 said stays, as what it said then."""
     product = Product(tmp_path, idle_s=5.0)
-    product.rank(1, seed=1)
+    list(product.ask(1, seed=1))
     for seed in range(2):
         publish(product, seed)
         product.keeper.look()
@@ -61,7 +61,7 @@ def test_a_newer_model_scores_beside_the_older(tmp_path: Path) -> None:
 def test_no_time_scores_nothing(tmp_path: Path) -> None:
     """With `idle_s` 0 the learner leaves answers alone."""
     product = Product(tmp_path, idle_s=0.0)
-    product.rank(1, seed=1)
+    list(product.ask(1, seed=1))
     publish(product)
     product.keeper.look()
     assert product.store.rewards("c1-0-0") == {}
@@ -70,7 +70,7 @@ def test_no_time_scores_nothing(tmp_path: Path) -> None:
 def test_a_model_whose_folder_is_gone_is_passed_over(tmp_path: Path) -> None:
     """Said once, and the learner ticks on."""
     product = Product(tmp_path, idle_s=5.0)
-    product.rank(1, seed=1)
+    list(product.ask(1, seed=1))
     shutil.rmtree(product.versions.folder(publish(product)))
     product.keeper.look()
     product.keeper.look()
@@ -81,7 +81,7 @@ def test_a_model_whose_folder_is_gone_is_passed_over(tmp_path: Path) -> None:
 def test_the_model_is_let_go_before_a_round(tmp_path: Path) -> None:
     """Its memory is the round's then."""
     product = Product(tmp_path, idle_s=5.0)
-    product.rank(1, seed=1)
+    list(product.ask(1, seed=1))
     publish(product)
     product.keeper.look()
     assert product.keeper.idle.loaded is not None

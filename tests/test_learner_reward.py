@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from learner.accuracy import judged_pairs, measure
 from learner.batching import Group, collate
-from learner.reward import RankedGroup, RewardModel, _loss, _rankings_loss, schedule, train
+from learner.reward import RankedGroup, RewardModel, _rankings_loss, loss_of, schedule, train
 from learner.settings import RewardSettings
 from tests.tiny_models import make_tiny
 
@@ -82,7 +82,7 @@ def ranked(ranks: tuple[int, ...], **changed: object) -> RankedGroup:
 
 def loss(scores: list[float], ranking: RankedGroup, **changed: object) -> float:
     """Of these scores, under these settings."""
-    return _loss(torch.tensor(scores), ranking, RewardSettings.model_validate(changed)).item()
+    return loss_of(torch.tensor(scores), ranking, RewardSettings.model_validate(changed)).item()
 
 
 def test_the_top_group_is_good() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -60,15 +61,26 @@ class Product:
 
     def rank(self, count: int, seed: int, like: bool = True, person: str = "ada") -> None:
         """So many people rank four answers: they like one token, or nothing in particular."""
+        noise = random.Random(f"{seed} noise")
+        for ids, ranks in self.ask(count, seed):
+            said = ranks if like else [noise.randrange(1, 3) for _ in ids]
+            self.store.add_ranking(person=person, candidates=ids, ranks=said)
+
+    def thumb(self, count: int, seed: int) -> None:
+        """So many prompts with four answers, each with a thumb by whether it holds one token."""
+        for ids, ranks in self.ask(count, seed):
+            for id, rank in zip(ids, ranks, strict=True):
+                values = {"thumb": float(rank == 1)}
+                self.store.add_marks(person="ada", candidate=id, values=values)
+
+    def ask(self, count: int, seed: int) -> Iterator[tuple[list[str], list[int]]]:
+        """So many prompts with four answers on record: their ids, and ranks by one token."""
         rng = random.Random(f"{seed} people")  # not the stream that the replies are drawn from
         for i, ranking in enumerate(made_rankings(count, seed)):
             text = " ".join(rng.choices(WORDS, k=6))
             ids = [f"c{seed}-{i}-{j}" for j in range(4)]
             self.store.record_generation(self._generation(f"{seed}-{i}", text, ids, ranking))
-            ranks = list(ranking.ranks) if like else [rng.randrange(1, 3) for _ in ids]
-            self.store.add_ranking(
-                person=person, candidates=ids, completion_id=None, ranks=list(ranks)
-            )
+            yield ids, list(ranking.ranks)
 
     def show(self, count: int, seed: int = 0, answer: str = "The opposite of hot is cold.") -> None:
         """So many people show how to answer: always alike."""
@@ -86,16 +98,6 @@ class Product:
         self.store.request_round(trigger="operator", stages=stages or None, actor="ada")
         self.keeper.look()
         return self.store.rounds()[0]
-
-    def thumb(self, count: int, seed: int) -> None:
-        """So many prompts with four answers, each with a thumb by whether it holds one token."""
-        rng = random.Random(f"{seed} people")
-        for i, ranking in enumerate(made_rankings(count, seed)):
-            text = " ".join(rng.choices(WORDS, k=6))
-            ids = [f"c{seed}-{i}-{j}" for j in range(4)]
-            self.store.record_generation(self._generation(f"{seed}-{i}", text, ids, ranking))
-            for id, rank in zip(ids, ranking.ranks, strict=True):
-                self.store.add_marks(person="ada", candidate=id, values={"thumb": float(rank == 1)})
 
     def lead(self) -> None:
         """A round that ends with v1, which led over v0 without the gate being sure."""
