@@ -211,6 +211,24 @@ def test_thumbs_alone_start_a_round_of_good_and_bad(tmp_path: Path) -> None:
     assert product.store.waiting_thumbs().count == 0
 
 
+def test_one_answer_with_a_thumb_is_enough(tmp_path: Path) -> None:
+    """Where each prompt has one answer, the model is examined across prompts: of 200, half of them
+    good, at most 100 pairs.
+    """
+    reward = {**SMALL["reward"], "kind": "binary"}  # type: ignore[dict-item]
+    product = Product(tmp_path, reward=reward)
+    for ids, ranks in product.ask(200, seed=1):
+        values = {"thumb": float(ranks[0] == 1)}
+        product.store.add_marks(person="ada", candidate=ids[0], values=values)
+    product.store.request_round(trigger="operator", stages=["reward"], actor="ada")
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.outcome == "verified", round_.error or round_.reasons
+    assert round_.reward is not None
+    assert round_.reward["cross_validated_low"] > 0.5
+    assert 60 <= round_.reward["cross_validated_pairs"] <= 100
+
+
 def test_thumbs_start_no_round_of_rankings(tmp_path: Path) -> None:
     """A model of any other kind could not use them."""
     product = Product(tmp_path)
