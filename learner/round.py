@@ -14,6 +14,7 @@ from typing import Any
 from feedback.preferences import MarkedPrompt
 from feedback.records import Claim, Live, Reason
 from feedback.store import Store
+from learner.assemble import rewarder_of, taught_text
 from learner.device import device_of
 from learner.gate import Case, Decision, decide
 from learner.improve import Improvement, improve
@@ -24,12 +25,8 @@ from learner.material import BuiltinMaterial, LoggedMaterial, Material
 from learner.parallel import use_threads
 from learner.ppo import PPO
 from learner.progress import Progress
-from learner.reader import Reader
 from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
-from learner.reward import RewardModel
-from learner.rewarder import Rewarder
 from learner.rloo import RLOO
-from learner.scorers import Scorer
 from learner.settings import LearnerSettings
 from policy.model import Model
 from policy.versions import CorruptVersion, UnknownVersion, Versions
@@ -94,7 +91,9 @@ class Round:
         result = Result("needs_feedback", (sure,), reward=_reward_figures(judges))
         if not sure.passed:
             return result
-        self.rewarder = self.rewarder_of(judges.reward)
+        result = replace(result, reasons=(*result.reasons, *self.assemble(judges)))
+        if not all(reason.passed for reason in result.reasons):
+            return result
         result = replace(result, reward_id=self.publish_reward(judges))
         if "ppo" not in stages:
             return replace(result, outcome="verified")
@@ -164,13 +163,14 @@ class Round:
             self.marked,
         )
 
-    def rewarder_of(self, reward: RewardModel) -> Rewarder:
-        """What PPO is rewarded by: its reward model, and the scorers that are set beside it."""
-        device = self.base.net.device
-        scorers = [Scorer.load(s, device) for s in self.settings.reward.scorers]
-        rewarder = Rewarder(reward, scorers, Reader(self.base.chat, self.material.said))
-        rewarder.normalise_on(self.material.samples)
-        return rewarder
+    def assemble(self, judges: Judges) -> Iterator[Reason]:
+        """Put together what PPO is rewarded by; a reason where a text model is part of it."""
+        reward, text = self.settings.reward, None
+        if reward.trunk is not None:
+            feedback, device = (self.rankings, self.marked), self.base.net.device
+            text, reason = taught_text(feedback, reward, self.seed, self.progress, device)
+            yield reason
+        self.rewarder = rewarder_of(judges.reward, reward, self.base.chat, self.material, text)
 
     def publish_reward(self, judges: Judges) -> str:
         """PPO's reward as a version folder."""

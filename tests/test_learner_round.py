@@ -17,7 +17,9 @@ from feedback.settings import DatabaseSettings
 from feedback.store import Store
 from learner import guards
 from learner.keeper import Keeper
+from learner.reader import Reader
 from learner.reward import RankedGroup
+from learner.rewarder import Rewarder
 from learner.settings import LearnerSettings, Settings
 from policy.chat import Message
 from policy.versions import Versions
@@ -171,6 +173,24 @@ def test_a_round_weighs_a_scorer_into_the_reward(tmp_path: Path) -> None:
     assert "scorers/scorers.json" in product.versions.verify("r1").files
     product.keeper.look()
     assert [*product.store.rewards("c1-89-0")["r1"]] == ["total", "ranking", "paris"]
+
+
+def test_a_round_teaches_a_text_model(tmp_path: Path) -> None:
+    """It is examined, rewards PPO in the reward model's place, and is published with it."""
+    trunk = str(make_classifier(tmp_path / "bert", steps=0))
+    reward = {**SMALL["reward"], "kind": "binary", "trunk": trunk}  # type: ignore[dict-item]
+    product = Product(tmp_path, reward=reward, idle_s=5.0)
+    product.rank(200, seed=1)
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.state == "done", round_.error
+    checks = [reason.check for reason in round_.reasons]
+    assert checks[:3] == ["reward_accuracy", "text_accuracy", "improve"], round_.reasons
+    assert "text/model.safetensors" in product.versions.verify("r1").files
+    product.keeper.look()
+    rewarder = Rewarder.load(product.versions.folder("r1"), Reader(product.model.chat, {}))
+    assert rewarder.text is not None
+    assert [*product.store.rewards("c1-199-0")] == ["r1"]
 
 
 def test_a_round_learns_criteria_from_ratings(tmp_path: Path) -> None:
