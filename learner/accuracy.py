@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -59,6 +60,30 @@ def judged_pairs(ranking: RankedGroup, scores: Sequence[float]) -> list[Judged]:
         gap = scores[better] - scores[worse]
         sign = (longer > 0) - (longer < 0)
         pairs.append(Judged(ranking.conversation_id, gap, sign, ranking.weight / len(untied)))
+    return pairs
+
+
+def across_prompts(exam: Sequence[tuple[RankedGroup, Sequence[float]]]) -> list[Judged]:
+    """A good answer and a bad one from two conversations, for prompts whose thumbs are all alike:
+    without an answer beside it, one can only be told from another prompt's.
+
+    Each conversation is in one pair at most, drawn at random, so that pairs are independent. All
+    pairs of an up and a down would tell the same (the area under the ROC curve is their mean) more
+    exactly, but hang together.
+    """
+    alone: dict[bool, dict[str, tuple[float, str]]] = {True: {}, False: {}}
+    for ranking, scores in exam:
+        if ranking.thumbs and len(set(ranking.thumbs)) == 1:
+            found = alone[ranking.thumbs[0]]
+            found.setdefault(ranking.conversation_id, (scores[0], ranking.texts[0]))
+    bad_only = [id for id in alone[False] if id not in alone[True]]
+    sides = [*alone[True].items()], [(id, alone[False][id]) for id in bad_only]
+    for side in sides:
+        random.Random(0).shuffle(side)
+    pairs = []
+    for (good, (above, text)), (bad, (below, other)) in zip(*sides, strict=False):
+        longer = (len(text) > len(other)) - (len(text) < len(other))
+        pairs.append(Judged(f"{good} {bad}", above - below, longer))
     return pairs
 
 

@@ -8,7 +8,8 @@
    a person's mean to everybody's by four ratings' worth, because our people give few.
 3. Differences between one person's ratings of one prompt's answers would need no calibration at
    all, but an answer that was rated alone would teach nothing.
-4. A head's scores are normalised on the reference's replies, as the ranking's are.
+4. A head's scores are normalised on the reference's replies, as the ranking's are. But one that
+   foretells next to nothing, from a few ratings, is not blown up to a whole deviation of noise.
 
 Axes: R replies, C criteria, D hidden.
 """
@@ -31,6 +32,9 @@ from learner.batching import Batch
 from learner.features import reply_features_RD
 
 FILE = Path("criteria") / "criteria.safetensors"
+
+LEAST_DEVIATION = 0.25
+"""Of what a head foretells, in deviations of ratings: with less it knows and says little."""
 
 DRAWN = 4.0
 """Ratings' worth by which a person's mean is drawn to everybody's."""
@@ -111,10 +115,10 @@ class Criteria(nn.Module):
 
     def normalise_on(self, foretold_RC: Tensor) -> None:
         """Shift and scale so that the reference's replies, of which this is foretold, score mean 0
-        and deviation 1.
+        and deviation 1, or less where there is next to none.
         """
         self.mean_C.copy_(foretold_RC.mean(0))
-        self.std_C.copy_(foretold_RC.std(0).clamp(min=1e-6))
+        self.std_C.copy_(foretold_RC.std(0).clamp(min=LEAST_DEVIATION))
 
 
 def rating_loss(foretold_RC: Tensor, given_RC: Tensor) -> Tensor:

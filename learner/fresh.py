@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from feedback.preferences import RankedPrompt
 from feedback.store import Store
@@ -80,9 +81,10 @@ class Fresh:
         return True
 
     def _read(self) -> Due:
+        """Without new rankings too: what is played again is then at hand when one comes."""
         last = self.store.last_ranking()
         used, new = self.store.rankings_by_use(self.id)
-        replayed = random.Random(0).sample(used, min(REPLAYED, len(used))) if new else []
+        replayed = random.Random(0).sample(used, min(REPLAYED, len(used)))
         read = self.store.training_rankings
         return Due(read(new[-TAKEN:]), read(replayed), last)
 
@@ -100,15 +102,16 @@ class Fresh:
         """Move the heads to where old and new rankings have them, from where they were published:
         the same rankings give the same heads, however they came.
         """
-        weight_HD = self.published_HD
-        if due.new:
-            seen = [self.seen[r.ranking_id] for r in (*due.new, *due.replayed)]
-            weight_HD = updated(self.model, weight_HD, seen, self.settings)
-        put(self.model, weight_HD)
+        put(self.model, self._moved_HD(due) if due.new else self.published_HD)
         ids = [a.candidate_id for r in due.new if r.ranking_id > self.last for a in r.answers]
         self.changed = [*dict.fromkeys([*ids, *self.changed])]
         self.since, self.last = len(due.new), due.last
-        self._save()
+        if due.new:
+            self._save()
+
+    def _moved_HD(self, due: Due) -> Tensor:
+        seen = [self.seen[r.ranking_id] for r in (*due.new, *due.replayed)]
+        return updated(self.model, self.published_HD, seen, self.settings)
 
     def _save(self) -> None:
         """Write the heads whole or not at all."""

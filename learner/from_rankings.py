@@ -11,6 +11,7 @@ from functools import partial
 
 from feedback.preferences import MarkedPrompt, RankedPrompt
 from feedback.records import LoggedPrompt, Reason
+from learner.assemble import rewarder_of, taught_text
 from learner.fingerprint import fingerprint
 from learner.ground import GATE_SEED, WATCH_SEED, Ground, Result
 from learner.improve import Improvement, improve
@@ -18,13 +19,9 @@ from learner.judges import Judges, train_judges
 from learner.lineage import WrongWeights, start_of
 from learner.marked import taught_by
 from learner.ppo import PPO
-from learner.reader import Reader
-from learner.reward import RewardModel
-from learner.rewarder import Rewarder
 from learner.rloo import RLOO
 from learner.saved import Saved
 from learner.saves import Saves
-from learner.scorers import Scorer
 from policy.model import Model
 from policy.versions import CorruptVersion, UnknownVersion
 
@@ -56,7 +53,9 @@ class Ranked:
         result = Result("needs_feedback", (sure,), reward=judges.figures)
         if not sure.passed:
             return result
-        self.rewarder = self.rewarder_of(judges.reward)
+        result = replace(result, reasons=(*result.reasons, *self.assemble(judges)))
+        if not all(reason.passed for reason in result.reasons):
+            return result
         result = replace(result, reward_id=self.publish_reward(judges))
         if not improving:
             return replace(result, outcome="verified")
@@ -141,13 +140,15 @@ class Ranked:
             self.marked,
         )
 
-    def rewarder_of(self, reward: RewardModel) -> Rewarder:
-        """What PPO is rewarded by: its reward model, and the scorers that are set beside it."""
-        device, chat = reward.net.device, self.ground.reference.model.chat
-        scorers = [Scorer.load(s, device) for s in self.ground.settings.reward.scorers]
-        rewarder = Rewarder(reward, scorers, Reader(chat, self.ground.material.said))
-        rewarder.normalise_on(self.ground.material.samples)
-        return rewarder
+    def assemble(self, judges: Judges) -> Iterator[Reason]:
+        """Put together what PPO is rewarded by; a reason where a text model is part of it."""
+        g, reward, text = self.ground, self.ground.settings.reward, None
+        chat, device = g.reference.model.chat, judges.reward.net.device
+        if reward.trunk is not None:
+            feedback = (self.rankings, self.marked)
+            text, reason = taught_text(feedback, reward, g.seed, g.progress, device)
+            yield reason
+        self.rewarder = rewarder_of(judges.reward, reward, chat, g.material, text)
 
     def publish_reward(self, judges: Judges) -> str:
         """PPO's reward as a version folder."""

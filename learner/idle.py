@@ -81,7 +81,8 @@ class Idle:
             self._rest()
             return False
         self.worked = time.monotonic()
-        if loaded.fresh.step():
+        # A text model has no head on the trunk that could be moved by itself.
+        if loaded.rewarder.text is None and loaded.fresh.step():
             return True
         self.settled = known
         if answers:

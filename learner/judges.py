@@ -15,7 +15,7 @@ import torch
 
 from feedback.preferences import MarkedPrompt, RankedPrompt, agreement
 from feedback.records import Reason
-from learner.accuracy import Accuracy, judged_pairs, length_correlation, measure
+from learner.accuracy import Accuracy, across_prompts, judged_pairs, length_correlation, measure
 from learner.batching import Group
 from learner.calibration import Calibration, calibration, cross_fitted, log_odds_scale
 from learner.criteria import correlations
@@ -176,6 +176,7 @@ def _judges(pair: Pair, exams: tuple[Exam, Exam], rankings: Sequence[RankedPromp
     """Both models with what their exams, and the rankings themselves, say of them."""
     seen_by_reward, seen_by_judge = (
         [pair for ranking, scores in exam for pair in judged_pairs(ranking, scores)]
+        + across_prompts(exam)
         for exam in exams
     )
     sides = [[pair for r, scores in exam for pair in compared(r, scores)] for exam in exams]

@@ -53,12 +53,17 @@ class ScorerSettings(BaseModel):
     sees: Literal["reply", "pair"] = "reply"
     """What it reads: the reply alone, or the user's last message and the reply."""
 
+    @property
+    def setting(self) -> str:
+        """What errors call it."""
+        return f"learner.reward.scorers: {self.name!r}"
+
 
 class UnusableScorer(ValueError):
-    """A scorer that is set and cannot be had; the text names it and says what to do."""
+    """A classifier that is set and cannot be had; the text names the setting and what to do."""
 
-    def __init__(self, settings: ScorerSettings, reason: str) -> None:
-        super().__init__(f"learner.reward.scorers: {settings.name!r}: {reason}")
+    def __init__(self, setting: str, reason: str) -> None:
+        super().__init__(f"{setting}: {reason}")
 
 
 class RewardSettings(BaseModel):
@@ -74,6 +79,8 @@ class RewardSettings(BaseModel):
     """Rankings in one optimiser step, each with all of its pairs; fewer where there are few."""
     kind: Literal["ranking", "listwise", "binary"] = "ranking"
     """What a ranking teaches: the order of each pair, the whole order at once, or good and bad."""
+    trunk: str | None = None
+    """Of kind `binary`: a text classifier, folder or hub id, that is taught to reward PPO."""
     margin: float = Field(default=0.0, ge=0)
     """Of kind `ranking`: by how much scores should differ for each rank between two answers."""
     rating_margin: float = Field(default=0.0, ge=0)
@@ -97,6 +104,13 @@ class RewardSettings(BaseModel):
     def weighed_criteria(self) -> tuple[str, ...]:
         """Those that count in the reward, and so have a head."""
         return tuple(name for name, weight in self.criteria.items() if weight)
+
+    @field_validator("trunk")
+    @classmethod
+    def _is_taught_good_and_bad(cls, trunk: str | None, info: ValidationInfo) -> str | None:
+        if trunk is not None and info.data.get("kind") != "binary":
+            raise ValueError("a classifier learns good and bad: set `kind` to binary")
+        return trunk
 
     @field_validator("margin", "rating_margin", "center")
     @classmethod

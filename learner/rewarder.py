@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from learner import scorers
+from learner import scorers, text_model
 from learner.batching import Batch, Group, by_length, collate
 from learner.parallel import at_once, halved
 from learner.reader import Exchange, Reader
@@ -46,36 +46,45 @@ class Rewarder:
     """The reward of replies, in total and in parts."""
 
     def __init__(
-        self, own: RewardModel, scorers: Sequence[Scorer] = (), reader: Reader | None = None
+        self,
+        own: RewardModel,
+        scorers: Sequence[Scorer] = (),
+        reader: Reader | None = None,
+        text: Scorer | None = None,
     ) -> None:
-        assert reader or not scorers, "scorers read text"
+        assert reader or not (scorers or text), "scorers read text"
         self.own = own
         self.scorers = scorers
         self.reader = reader
+        self.text = text
 
     @classmethod
     def load(
         cls, folder: Path, reader: Reader | None = None, device: torch.device | str = "cpu"
     ) -> Rewarder:
         """Read what `save` wrote; raises UnusableScorer."""
-        return cls(RewardModel.load(folder).to(device), scorers.load(folder, device), reader)
+        own = RewardModel.load(folder).to(device)
+        beside = scorers.load(folder, device)
+        return cls(own, beside, reader, text_model.load(folder, device))
 
     def save(self, folder: Path) -> None:
         """Write the reward model, and beside it what was weighed with it."""
         self.own.save(folder)
         scorers.save(self.scorers, folder)
+        if self.text is not None:
+            text_model.save(self.text, folder)
 
     def normalise_on(self, reference: Sequence[Group]) -> None:
-        """Bring the scorers to mean 0, deviation 1 on the reference's replies, as the reward model
-        was.
+        """Bring all that reads text to mean 0, deviation 1 on the reference's replies, as the
+        reward model was.
         """
         exchanges = self._read(reference)
-        for scorer in self.scorers:
+        for scorer in (*self.scorers, *([self.text] if self.text else ())):
             scorer.normalise_on(exchanges)
 
     def _read(self, groups: Sequence[Group]) -> list[Exchange]:
         """As texts, where any scorer wants them."""
-        return self.reader.read(groups) if self.reader and self.scorers else []
+        return self.reader.read(groups) if self.reader and (self.scorers or self.text) else []
 
     @property
     def device(self) -> torch.device:
@@ -85,15 +94,16 @@ class Rewarder:
 
     def rewards(self, groups: Sequence[Group], batch: Batch, hidden: Tensor) -> Rewards:
         """Of the replies of `groups`, from their batch and the trunk's states (M, D)."""
-        total_R = self.own.scores(hidden, batch)
+        exchanges = self._read(groups)
+        total_R = self.text.scores(exchanges) if self.text else self.own.scores(hidden, batch)
         parts = {RANKING: total_R}
-        for name, weight, score_R in self._beside(groups, batch, hidden):
+        for name, weight, score_R in self._beside(exchanges, batch, hidden):
             parts[name] = score_R
             total_R = total_R + weight * score_R
         return Rewards(total_R, parts)
 
     def _beside(
-        self, groups: Sequence[Group], batch: Batch, hidden: Tensor
+        self, exchanges: Sequence[Exchange], batch: Batch, hidden: Tensor
     ) -> Iterator[tuple[str, float, Tensor]]:
         """What is weighed beside the ranking: each part's name, weight and scores."""
         criteria = self.own.criteria
@@ -101,7 +111,6 @@ class Rewarder:
             scores_CR = criteria.scores(hidden, batch).T
             for (name, weight), score_R in zip(criteria.weights.items(), scores_CR, strict=True):
                 yield name, weight, score_R
-        exchanges = self._read(groups)
         for scorer in self.scorers:
             yield scorer.settings.name, scorer.settings.weight, scorer.scores(exchanges)
 

@@ -69,16 +69,21 @@ class Scorer:
             )
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError) as error:
-            raise UnusableScorer(settings, f"model {settings.model!r}: {error}") from error
+            raise UnusableScorer(settings.setting, f"model {settings.model!r}: {error}") from error
         net, loading = loaded
         # transformers fills gaps with random weights and a warning.
         if gaps := [*loading["missing_keys"], *loading["mismatched_keys"]]:
             raise UnusableScorer(
-                settings,
+                settings.setting,
                 f"model {settings.model!r} lacks {len(gaps)} weights of a text classifier, "
                 f"{sorted(gaps)[0]} among them: give one that was trained to classify",
             )
         return cls(settings, net.to(device).eval(), tokenizer)
+
+    def logits(self, exchanges: Sequence[Exchange]) -> Tensor:
+        """(R, C), in one forward pass."""
+        logits_RC: Tensor = self.net(**self._encoded(exchanges)).logits
+        return logits_RC
 
     @torch.no_grad()
     def log_odds(self, exchanges: Sequence[Exchange]) -> Tensor:
@@ -87,7 +92,7 @@ class Scorer:
         found_R = torch.empty(len(exchanges), device=self.net.device)
         for start in range(0, len(order), AT_ONCE):
             chosen = order[start : start + AT_ONCE]
-            logits_RC = self.net(**self._encoded([exchanges[i] for i in chosen])).logits
+            logits_RC = self.logits([exchanges[i] for i in chosen])
             odds_R = log_odds(logits_RC, self.label, self.net.config.problem_type)
             found_R[torch.tensor(chosen, device=found_R.device)] = odds_R
         return found_R
@@ -140,7 +145,7 @@ def checked(settings: ScorerSettings) -> Path:
         folder = resolve(settings.model)
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
     except (ModelNotFound, OSError, ValueError) as error:
-        raise UnusableScorer(settings, str(error)) from error
+        raise UnusableScorer(settings.setting, str(error)) from error
     label_of(settings, config)
     return folder
 
@@ -153,7 +158,7 @@ def label_of(settings: ScorerSettings, config: PreTrainedConfig) -> int:
             return place
     known = ", ".join(f"{place} {name!r}" for place, name in sorted(names.items()))
     raise UnusableScorer(
-        settings,
+        settings.setting,
         f"model {settings.model!r} has no label {settings.label!r}: its labels are {known}",
     )
 

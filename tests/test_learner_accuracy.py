@@ -6,7 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from learner.accuracy import Judged, judged_pairs, length_correlation, measure
+from learner.accuracy import (
+    Judged,
+    across_prompts,
+    judged_pairs,
+    length_correlation,
+    measure,
+)
 from learner.batching import Group
 from learner.reward import RankedGroup
 
@@ -73,3 +79,30 @@ def test_equal_lengths_share_their_places() -> None:
 def test_no_pairs_say_nothing() -> None:
     """Chance, with the widest interval."""
     assert (measure([]).accuracy, measure([]).low, measure([]).high) == (0.5, 0.0, 1.0)
+
+
+def test_a_thumb_alone_is_held_against_another_conversations() -> None:
+    """Three conversations up, one of them down too, and two down: two pairs, each of a good answer
+    and a bad one, no conversation twice. A prompt with both has pairs of its own, a ranking none.
+    """
+
+    def thumbed(conversation: str, score: float, *up: bool) -> tuple[RankedGroup, list[float]]:
+        made = replace(ranking((1,) * len(up), ("",) * len(up)), conversation_id=conversation)
+        return replace(made, thumbs=up), [score] * len(up)
+
+    exam = [
+        thumbed("a", 10.0, True),
+        thumbed("b", 20.0, True, True),
+        thumbed("c", 30.0, True),
+        thumbed("a", 7.0, False),
+        thumbed("d", 1.0, False),
+        thumbed("e", 2.0, False),
+        thumbed("f", 5.0, True, False),
+        (ranking((1,), ("",)), [6.0]),
+    ]
+    pairs = across_prompts(exam)
+    ends = [pair.conversation_id.split() for pair in pairs]
+    assert {bad for _, bad in ends} == {"d", "e"}
+    assert len({good for good, _ in ends}) == 2
+    scores = {"a": 10.0, "b": 20.0, "c": 30.0, "d": 1.0, "e": 2.0}
+    assert [pair.gap for pair in pairs] == [scores[good] - scores[bad] for good, bad in ends]

@@ -17,7 +17,9 @@ from feedback.settings import DatabaseSettings
 from feedback.store import Store
 from learner import guards
 from learner.keeper import Keeper
+from learner.reader import Reader
 from learner.reward import RankedGroup
+from learner.rewarder import Rewarder
 from learner.settings import LearnerSettings, Settings
 from policy.chat import Message
 from policy.versions import Versions
@@ -196,6 +198,24 @@ def test_a_round_weighs_a_scorer_into_the_reward(tmp_path: Path) -> None:
     assert [*product.store.rewards("c1-89-0")["r1"]] == ["total", "ranking", "paris"]
 
 
+def test_a_round_teaches_a_text_model(tmp_path: Path) -> None:
+    """It is examined, rewards PPO in the reward model's place, and is published with it."""
+    trunk = str(make_classifier(tmp_path / "bert", steps=0))
+    reward = {**SMALL["reward"], "kind": "binary", "trunk": trunk}  # type: ignore[dict-item]
+    product = Product(tmp_path, reward=reward, idle_s=5.0)
+    product.rank(200, seed=1)
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.state == "done", round_.error
+    checks = [reason.check for reason in round_.reasons]
+    assert checks[:3] == ["reward_accuracy", "text_accuracy", "improve"], round_.reasons
+    assert "text/model.safetensors" in product.versions.verify("r1").files
+    product.keeper.look()
+    rewarder = Rewarder.load(product.versions.folder("r1"), Reader(product.model.chat, {}))
+    assert rewarder.text is not None
+    assert [*product.store.rewards("c1-199-0")] == ["r1"]
+
+
 def test_a_round_learns_criteria_from_ratings(tmp_path: Path) -> None:
     """Ratings given by themselves train a head, whose part of the reward and whose fit to unseen
     ratings are shown.
@@ -232,6 +252,24 @@ def test_thumbs_alone_start_a_round_of_good_and_bad(tmp_path: Path) -> None:
     assert round_.reward is not None
     assert round_.reward["cross_validated_low"] > 0.5
     assert product.store.waiting_thumbs().count == 0
+
+
+def test_one_answer_with_a_thumb_is_enough(tmp_path: Path) -> None:
+    """Where each prompt has one answer, the model is examined across prompts: of 200, half of them
+    good, at most 100 pairs.
+    """
+    reward = {**SMALL["reward"], "kind": "binary"}  # type: ignore[dict-item]
+    product = Product(tmp_path, reward=reward)
+    for ids, ranks in product.ask(200, seed=1):
+        values = {"thumb": float(ranks[0] == 1)}
+        product.store.add_marks(person="ada", candidate=ids[0], values=values)
+    product.store.request_round(trigger="operator", stages=["reward"], actor="ada")
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.outcome == "verified", round_.error or round_.reasons
+    assert round_.reward is not None
+    assert round_.reward["cross_validated_low"] > 0.5
+    assert 60 <= round_.reward["cross_validated_pairs"] <= 100
 
 
 def test_thumbs_start_no_round_of_rankings(tmp_path: Path) -> None:

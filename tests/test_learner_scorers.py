@@ -11,6 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from learner import scorers
+from learner.__main__ import _check_scorers
 from learner.reward_settings import RewardSettings, ScorerSettings, UnusableScorer
 from learner.scorers import Scorer, log_odds
 from learner.settings import LearnerSettings
@@ -94,6 +95,15 @@ def test_a_label_that_is_not_there_is_named_with_those_that_are(classifier: Path
         scorers.checked(settings(classifier, label="rude"))
     with pytest.raises(UnusableScorer, match="no label 2"):
         scorers.checked(settings(classifier, label=2))
+
+
+def test_the_learner_does_not_start_with_a_scorer_that_no_round_could_use(
+    classifier: Path,
+) -> None:
+    """It ends with that line; with those that can be had it goes on."""
+    _check_scorers([settings(classifier)])
+    with pytest.raises(SystemExit, match="no label 'rude'"):
+        _check_scorers([settings(classifier), settings(classifier, label="rude")])
 
 
 def test_a_model_that_is_no_classifier_is_refused(tmp_path: Path) -> None:

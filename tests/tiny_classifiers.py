@@ -22,9 +22,10 @@ LABELS = {0: "other", 1: "names"}
 
 
 def make_word_tokenizer() -> PreTrainedTokenizerFast:
-    """Whole words in lower case; any other is unknown."""
+    """Whole words in lower case, and numbers below 60; any other is unknown."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    vocabulary = {word: i for i, word in enumerate([*special, *WORDS])}
+    numbers = [str(n) for n in range(60)]
+    vocabulary = {word: i for i, word in enumerate([*special, *WORDS, *numbers])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
