@@ -98,7 +98,7 @@ def test_a_model_too_big_says_what_is_missing(tmp_path: Path) -> None:
     text = missing(tmp_path, LearnerSettings())
     assert text is not None
     assert text.startswith("A round needs about 3725")
-    assert "GiB in training the reward models: process 0.47, base 3725.29, other nets" in text
+    assert "GiB in training the reward models: process 0.50, base 3725.29, other nets" in text
     assert "the model serves and rankings are recorded" in text
 
 
