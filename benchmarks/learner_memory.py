@@ -1,5 +1,5 @@
 """How much memory training takes, and how near the estimate comes: `python -m
-benchmarks.learner_memory`, or `--short` for the built-in model alone.
+benchmarks.learner_memory`, or `--short` for the built-in model alone, `--device cuda:0` on a GPU.
 
 Each case is a process of its own, which trains both reward models on a few rankings and then takes
 PPO steps, with all of a round's nets in memory: policy, reference, reward model with the critic,
@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.memory import peak_bytes, resident_bytes, start_peak
+from benchmarks.memory import held_bytes, peak_bytes, start_peak
 
 RATE = 1e-6
 """Small: random weights under a random reward would soon be stopped by PPO's guards."""
@@ -50,11 +50,13 @@ class Case:
     prompt_tokens: int = 20
     reply_tokens: int = 32
     rankings: int = 8
+    device: str = "cpu"
 
 
 CASES = (
     Case("builtin", "full"),
     Case("smollm2-135m", "full"),
+    Case("smollm2-135m", "full", checkpointing="on"),
     Case("smollm2-135m", "lora"),
 )
 SHAPES: dict[str, dict[str, Any]] = {
@@ -75,13 +77,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="the built-in model, one step")
     parser.add_argument("--case", help="one case as JSON, measured in this process")
+    parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     if given.case:
         print(json.dumps(measured(Case(**json.loads(given.case)))), flush=True)  # noqa: T201
         return
     for case in (Case(steps=1),) if given.short else CASES:
         with tempfile.TemporaryDirectory() as folder:
-            here = replace(case, shape=made(case.shape, Path(folder)))
+            shape = made(case.shape, Path(folder))
+            here = replace(case, shape=shape, device=given.device)
             print(json.dumps(asdict(case) | apart(here)), flush=True)  # noqa: T201
 
 
@@ -103,7 +107,7 @@ def measured(case: Case) -> dict[str, float]:
     """Peaks by phase, in MiB."""
     from learner.parallel import use_threads
 
-    use_threads(os.cpu_count() or 1)
+    use_threads((os.cpu_count() or 1) if case.device == "cpu" else 1)
     with tempfile.TemporaryDirectory() as folder:
         return Training(case, Path(folder)).run()
 
@@ -124,6 +128,7 @@ class Training:
             {
                 "weights": case.weights,
                 "checkpointing": case.checkpointing,
+                "device": case.device,
                 "reward": {"learning_rate": RATE},
                 "ppo": {
                     "learning_rate": RATE,
@@ -134,7 +139,7 @@ class Training:
                 },
             }
         )
-        self.nets = Nets(versions, self.settings, "cpu")
+        self.nets = Nets(versions, self.settings, case.device)
 
     def run(self) -> dict[str, float]:
         from learner.memory import planned
@@ -142,15 +147,15 @@ class Training:
 
         shape = Shape.read(self.nets.versions.folder("v0"))
         needs = planned(shape, self.settings, self.case.prompt_tokens)
-        found = {"start": resident_bytes() / 2**20, "estimate": needs.total / 2**20}
+        found = {"start": held_bytes(self.case.device) / 2**20, "estimate": needs.total / 2**20}
         sys.stderr.write(f"needs {needs.text}\n")
         policy = self.nets.policy("v0", 0)
-        start_peak()
+        start_peak(self.case.device)
         reward, judge = self.reward_models()
-        found["reward"] = peak_bytes() / 2**20
-        start_peak()
+        found["reward"] = peak_bytes(self.case.device) / 2**20
+        start_peak(self.case.device)
         self.steps(policy, reward)
-        found["ppo"] = peak_bytes() / 2**20
+        found["ppo"] = peak_bytes(self.case.device) / 2**20
         assert judge.mean == 0.0, "the judge is there to the end"
         return found
 

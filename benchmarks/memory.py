@@ -1,4 +1,5 @@
-"""The peak of this process's resident memory over a piece of work, as Linux counts it."""
+"""The peak of this process's memory over a piece of work: what is resident, as Linux counts it, or
+what torch has allocated of a GPU."""
 
 from __future__ import annotations
 
@@ -6,29 +7,34 @@ import gc
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def resident_bytes() -> int:
+def held_bytes(device: str = "cpu") -> int:
     """What this process holds now."""
-    return _status("VmRSS")
+    return _status("VmRSS") if device == "cpu" else torch.cuda.memory_allocated(device)
 
 
-def start_peak() -> None:
+def start_peak(device: str = "cpu") -> None:
     """The peak starts anew (proc(5))."""
     gc.collect()
-    CLEAR.write_text("5")
+    if device == "cpu":
+        CLEAR.write_text("5")
+    else:
+        torch.cuda.reset_peak_memory_stats(device)
 
 
-def peak_bytes() -> int:
+def peak_bytes(device: str = "cpu") -> int:
     """The most that this process held since."""
-    return _status("VmHWM")
+    return _status("VmHWM") if device == "cpu" else torch.cuda.max_memory_allocated(device)
 
 
 def peak_over(call: Callable[[], object]) -> int:
     """Bytes that `call` takes at most above what was held before it."""
     start_peak()
-    before = resident_bytes()
+    before = held_bytes()
     call()
     return peak_bytes() - before
 

@@ -20,7 +20,7 @@ from learner.shape import Shape
 
 FLOAT = 4
 
-RUNTIME = 480 * 2**20
+RUNTIME = 512 * 2**20
 """Of a process on a CPU with torch, transformers and what is compiled, before any net."""
 
 PROMPT = 64

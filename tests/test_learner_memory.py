@@ -70,6 +70,17 @@ def test_adapters_of_a_large_model_are_one_base() -> None:
     assert found.total < 5.7e9
 
 
+def test_adapters_take_a_third_at_most() -> None:
+    """Of 135 M weights, for 64 prompts of 20 tokens and replies of 32, of what full weights take,
+    whether those keep their activations or make them again too."""
+    work = {"prompts_per_step": 64, "replies_per_prompt": 1, "max_tokens": 32}
+    given = {"device": "cpu", "threads": 2, "ppo": work}
+    full = LearnerSettings.model_validate(given)
+    adapters = planned(SMOL, lora(**given), prompt=20).total
+    for again in (False, True):
+        assert adapters / needs(SMOL, full, again, prompt=20).total < 0.35
+
+
 def test_activations_are_made_again_to_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unset: not where there is room, and where there is none they are; set, as it says."""
     settings = LearnerSettings(device="cpu", threads=2)
@@ -97,7 +108,7 @@ def test_a_model_too_big_says_what_is_missing(tmp_path: Path) -> None:
     text = missing(tmp_path, LearnerSettings())
     assert text is not None
     assert text.startswith("A round needs about 2980")
-    assert "GiB in updating the policy: process 0.47, base 3725.29, other nets" in text
+    assert "GiB in updating the policy: process 0.50, base 3725.29, other nets" in text
     assert "the model serves and rankings are recorded" in text
 
 
