@@ -20,7 +20,7 @@ def classifier(
     base: PreTrainedModel, settings: LoraSettings, seed: int, base_name: str
 ) -> PreTrainedModel:
     """A fresh adapter on the trunk of `base` and a head of one output, both to be trained; the
-    trunk's tensors are the base's own."""
+    trunk's tensors are the base's own. The head is on the CPU, where it is drawn from a seed."""
     net = _on_trunk(base, base.config)
     adapters.attach(
         net, rank=settings.rank, alpha=settings.alpha, seed=seed, base=base_name, head=HEAD
@@ -32,6 +32,7 @@ def load_classifier(folder: Path, base: PreTrainedModel) -> PreTrainedModel:
     """What `save_classifier` wrote, on the trunk of `base`."""
     net = _on_trunk(base, AutoConfig.from_pretrained(folder, local_files_only=True))
     adapters.load(net, folder)
+    net.get_submodule(HEAD).to(base.device)
     return net
 
 
@@ -48,5 +49,5 @@ def _on_trunk(base: PreTrainedModel, config: object) -> PreTrainedModel:
         net: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     setattr(net, net.base_model_prefix, adapters.share(base.base_model))
     width: int = base.config.hidden_size
-    net.add_module(HEAD, nn.Linear(width, 1, bias=False, device=base.device))
+    net.add_module(HEAD, nn.Linear(width, 1, bias=False))
     return net.eval()  # type: ignore[no-untyped-call,no-any-return]
