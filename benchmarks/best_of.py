@@ -16,7 +16,7 @@ from benchmarks.judge import Judge, in_parallel
 from benchmarks.judgement import WinRate
 from benchmarks.product import Reply
 from learner.batching import Group
-from learner.reward import RewardModel
+from learner.published import published
 from policy.versions import Versions
 
 CANDIDATES = 4
@@ -38,7 +38,7 @@ class BestOf:
             numbers = range(min(self.prompts, len(self.judge.prompts)))
             samples = partial(self.judge.samples, CANDIDATES, SEED)
             self._asked = [self._known(replies) for replies in in_parallel(samples, numbers)]
-        model = RewardModel.load(Versions(self.data / "versions").folder(reward))
+        model = published(Versions(self.data / "versions"), reward).own
         scores = model.score([group for group, _ in self._asked])
         chosen = {
             number: replies[max(range(len(replies)), key=scores[number].__getitem__)]

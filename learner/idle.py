@@ -126,13 +126,13 @@ class Idle:
         from learner.device import device_of
         from learner.fresh import Fresh
         from learner.parallel import use_threads
+        from learner.published import published
         from learner.reader import Reader
-        from learner.rewarder import Rewarder
 
         use_threads(1)  # a second one would wait for a core that the server wants
         settings = RewardSettings.model_validate(self.versions.verify(reward).settings)
         reader = Reader(load_chat(self.versions.folder("v0")), self.said)
         device = device_of(self.settings.device)
-        rewarder = Rewarder.load(self.versions.folder(reward), reader, device)
+        rewarder = published(self.versions, reward, reader, device)
         heads = self.versions.root.parent / "heads"
         return Loaded(reward, rewarder, Fresh(self.store, heads, reward, rewarder.own, settings))

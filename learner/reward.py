@@ -116,7 +116,8 @@ class RewardModel(nn.Module):
     def load(cls, folder: Path, base: PreTrainedModel | None = None) -> RewardModel:
         """Read what `save` wrote; an adapter on the tensors of `base`."""
         if base is not None and adapters.is_adapter(folder):
-            return cls(load_classifier(folder, base), Ensemble.load(folder))
+            net = load_classifier(folder, base)
+            return cls(net, Ensemble.load(folder), Criteria.load(folder))
         net = AutoModelForSequenceClassification.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True
         )

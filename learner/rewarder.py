@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from learner import scorers, text_model
 from learner.batching import Batch, Group, by_length, collate
@@ -60,10 +61,14 @@ class Rewarder:
 
     @classmethod
     def load(
-        cls, folder: Path, reader: Reader | None = None, device: torch.device | str = "cpu"
+        cls,
+        folder: Path,
+        reader: Reader | None = None,
+        device: torch.device | str = "cpu",
+        base: PreTrainedModel | None = None,
     ) -> Rewarder:
-        """Read what `save` wrote; raises UnusableScorer."""
-        own = RewardModel.load(folder).to(device)
+        """Read what `save` wrote, an adapter over `base`; raises UnusableScorer."""
+        own = RewardModel.load(folder, base).to(device)
         beside = scorers.load(folder, device)
         return cls(own, beside, reader, text_model.load(folder, device))
 

@@ -18,8 +18,9 @@ from feedback.preferences import last_user_message
 from learner.batching import Group, Ids
 from learner.device import device_of
 from learner.parallel import use_threads
+from learner.published import published
 from learner.reader import Reader
-from learner.rewarder import TOTAL, Rewarder
+from learner.rewarder import TOTAL
 from learner.settings import Settings
 from policy.chat import Chat, InvalidMessages, Message
 from policy.source import load_chat
@@ -75,7 +76,7 @@ def scored(
     id = chosen(versions, reward)
     versions.verify(id)
     chat, said = load_chat(versions.folder("v0")), dict[Ids, str]()
-    rewarder = Rewarder.load(versions.folder(id), Reader(chat, said), device)
+    rewarder = published(versions, id, Reader(chat, said), device)
     groups = [_group(line, chat, rewarder.own.context) for line in lines]
     turns = [[(message.role, message.content) for message in line.messages] for line in lines]
     said |= {g.prompt: last_user_message(t) for g, t in zip(groups, turns, strict=True)}

@@ -313,6 +313,9 @@ def test_adapters_make_versions_one_from_the_other(tmp_path: Path) -> None:
         if number == 1 and product.store.live().version == "v0":
             product.store.promote("v1", actor="ada", reason="a test")
     assert product.versions.read("v2").parent == "v1"
+    for _ in range(40):  # nothing is due: stored answers are scored, by the adapter over v0
+        product.keeper.look()
+    assert "r2" in product.store.rewards("c2-89-0")
     assert not list(product.versions.root.glob("*/model*.safetensors"))
 
 
