@@ -56,7 +56,7 @@ def _connect_postgresql(address: URL) -> Engine:
     try:
         engine = create_engine(address, pool_pre_ping=True, pool_size=10, max_overflow=20)
     except ModuleNotFoundError as missing:
-        message = f"PostgreSQL needs {missing.name}: pip install 'rankloop[postgres]'"
+        message = f"PostgreSQL needs {missing.name}: pip install 'psycopg[binary]'"
         raise StoreError(message, param="database.url", value=missing.name) from missing
     event.listen(engine, "connect", _prepare_postgresql)
     return engine

@@ -21,7 +21,7 @@ def lacking(folder: Path | None) -> str | None:
         return None
     return (
         f"learner.tensorboard is {folder}, and the package that writes events is not installed: "
-        "pip install 'rankloop[tensorboard]', or leave the setting out"
+        "pip install tensorboard, or leave the setting out"
     )
 
 

@@ -122,7 +122,7 @@ class Idle:
         return self.loaded
 
     def _load(self, reward: str) -> Loaded:
-        # torch is imported once there is a reward model, not at the start
+        # what takes seconds to import waits for a reward model
         from learner.device import device_of
         from learner.fresh import Fresh
         from learner.parallel import use_threads

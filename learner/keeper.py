@@ -107,7 +107,7 @@ class Keeper:
 
     def _run(self, claim: Claim) -> None:
         """Run a claimed round to its end, whatever that is."""
-        # torch is imported by the first round, not at the start
+        # what takes seconds to import waits for the first round
         from learner import round as learning_round
         from learner.ground import Ground
         from learner.regression import Baseline

@@ -101,6 +101,12 @@ class Held:
         return self.policy if self.lora else FLOAT * self.shape.trunk
 
     @property
+    def critic(self) -> int:
+        """What a critic of its own holds: weights, two moments and a gradient."""
+        own = self.settings.method == "ppo" and self.settings.ppo.critic == "own"
+        return 4 * self.judge if own else 0
+
+    @property
     def nets(self) -> dict[str, int]:
         """Reference, policy, reward model and judge."""
         own = self.policy + 2 * self.judge
@@ -123,7 +129,7 @@ def _stages(held: Held, work: Pass) -> Iterator[tuple[str, dict[str, int]]]:
     kept = work.activations(work.ranked) * models
     own = {"optimisers": 2 * models * held.judge} | _larger(kept, models * (held.judge + head))
     yield "training the reward models", nets | own
-    steps = {"optimiser": moments, "weights to go back to": back}
+    steps = {"optimiser": moments, "weights to go back to": back, "critic": held.critic}
     # The compiled step takes trained weights in another layout (policy/compiled_decoder.py).
     laid_out = 0 if held.lora or not on_cpu(held.settings.device) else work.threads * held.policy
     sampling = {

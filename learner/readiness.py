@@ -9,7 +9,7 @@ from learner.memory import missing
 from learner.settings import LearnerSettings
 from policy.versions import Versions
 
-NO_PEFT = "learner.weights lora needs the library peft: pip install 'rankloop[lora]'."
+NO_PEFT = "learner.weights lora needs the library peft: pip install peft."
 
 
 def lacking(versions: Versions, live: str, settings: LearnerSettings) -> str | None:

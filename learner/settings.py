@@ -158,7 +158,7 @@ class LearnerSettings(BaseModel):
     save_every: int = Field(default=2, ge=1)
     """PPO steps between saves of a running round; a save takes about a twentieth of a step."""
     tensorboard: Path | None = None
-    """Folder for each round's figures as TensorBoard events; needs `rankloop[tensorboard]`."""
+    """Folder for each round's figures as TensorBoard events; needs the package `tensorboard`."""
     device: str = "auto"
     """`auto`, `cpu`, or a CUDA device such as `cuda:0`."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -156,7 +156,7 @@ def _saved_name(name: str) -> str:
 
 def _peft() -> Any:
     if not installed():
-        raise AdaptersMissing("Adapters need the library peft: pip install 'rankloop[lora]'.")
+        raise AdaptersMissing("Adapters need the library peft: pip install peft.")
     import peft
 
     return peft

@@ -95,6 +95,17 @@ def test_activations_are_made_again_to_fit(monkeypatch: pytest.MonkeyPatch) -> N
     assert planned(SMOL, lora()).again
 
 
+def test_a_critic_of_its_own_is_counted() -> None:
+    """A fourth trained net, its moments and its gradient: of a billion weights 16 GB more."""
+    billion = replace(SMOL, parameters=10**9)
+    settings = [
+        LearnerSettings.model_validate({"device": "cpu", "ppo": {"critic": critic}})
+        for critic in ("reward", "own")
+    ]
+    head, own = (needs(billion, each, again=True).total for each in settings)
+    assert own - head == pytest.approx(16e9, rel=0.05)
+
+
 def test_a_tiny_model_lacks_nothing(tmp_path: Path) -> None:
     """There is memory for some thousand weights anywhere that tests run."""
     make_tiny(tmp_path, "llama", seed=0)
