@@ -1,6 +1,6 @@
 """Library: what people said about answers. Knows SQL and no torch.
 
-store.py          the one place that opens a session: each method is one transaction
+store.py          each method is one transaction; stores/ has them by topic, and opens the sessions
 conversations.py  what was asked and answered
 rankings.py       what people said of the answers
 demonstrations.py what people would have answered
@@ -12,6 +12,6 @@ rounds.py         learning rounds, their progress and figures
 presence.py       the learner's heartbeat and pause
 preferences.py    pure: rankings to comparisons, the split by conversation
 records.py        the values that go in and out; errors.py what is refused
-tables.py         the rows; columns.py their types; migrations/ their history
+tables/           the rows; columns.py their types; migrations/ their history
 database.py       the connection, the clock, how a transaction begins; settings.py its address
 """

@@ -1,0 +1,51 @@
+"""The rows. Feedback is appended and never edited; versions and rounds change their state.
+
+| table | a row is |
+|---|---|
+| generation, candidate | one request's answers, and each of them |
+| ranking, ranked_candidate | what a person said of some candidates, and the rank of each |
+| waiting_ranking | a ranking that no round has used yet |
+| mark | a thumb, or a rating by some criterion, of one answer |
+| demonstration | an answer that a person would have given, or both sides of a conversation |
+| version, version_event | a policy or a reward model, and a change of its state |
+| live | a move of the live pointer |
+| round, round_input, metric | a learning round, a ranking that it used, one step's figures |
+| round_demonstration, round_mark | a demonstration, or a mark, that a round used |
+| round_prompt | a prompt that a round had |
+| candidate_reward | a figure that a reward model gave an answer |
+| wanted_reward | an answer that somebody wants to see scored |
+| lease, learner, counter | who may publish, the last heartbeat, the last number given to an id |
+"""
+
+from .answers import Candidate, Generation
+from .learner import Learner, Lease
+from .rewards import CandidateReward, WantedReward
+from .rounds import Metric, Round, RoundDemonstration, RoundInput, RoundMark, RoundPrompt
+from .row import Row
+from .said import Demonstration, Mark, RankedCandidate, Ranking, WaitingRanking
+from .versions import Counter, LivePointer, Version, VersionEvent
+
+__all__ = [
+    "Candidate",
+    "CandidateReward",
+    "Counter",
+    "Demonstration",
+    "Generation",
+    "Learner",
+    "Lease",
+    "LivePointer",
+    "Mark",
+    "Metric",
+    "RankedCandidate",
+    "Ranking",
+    "Round",
+    "RoundDemonstration",
+    "RoundInput",
+    "RoundMark",
+    "RoundPrompt",
+    "Row",
+    "Version",
+    "VersionEvent",
+    "WaitingRanking",
+    "WantedReward",
+]
