@@ -68,7 +68,8 @@ class Actor:
         seed: int,
     ) -> None:
         self.policy = policy
-        self.anchor = Anchor(reference, settings.temperature, settings.anchor_decay)
+        several = settings.epochs > 1
+        self.anchor = Anchor(reference, settings.temperature, settings.anchor_decay, several)
         self.replay = replay
         self.settings = settings
         self.seed = seed
@@ -198,9 +199,10 @@ class Actor:
         """
         s, e = self.settings, lesson.experience
         rows = e.replies_of(indices)
-        batch = collate([e.groups[i] for i in indices], self.policy.net.device)
+        groups = [e.groups[i] for i in indices]
+        batch = collate(groups, self.policy.net.device)
         mask_RL = batch.mask_RL
-        said = self._told(e, batch)
+        said = self._told(e, batch, groups)
         logps_RL = batch.placed(said.logps_N)
         old_RL, advantages_RL = (
             x[rows, : mask_RL.shape[1]] for x in (e.old_logps_RL, lesson.advantages_RL)
@@ -218,11 +220,11 @@ class Actor:
         }
         return mask_RL.sum() / tokens * loss, metrics
 
-    def _told(self, experience: Experience, batch: Batch) -> Told:
+    def _told(self, experience: Experience, batch: Batch, groups: Sequence[Group]) -> Told:
         """What the policy says of the replies and, where the KL is in the loss, the reference."""
         policy = Distributions.of(self.policy.net, batch, self.settings.temperature)
         in_loss = experience.ref_logps_RL is None
-        reference = self.anchor.distributions(batch) if in_loss else None
+        reference = self.anchor.distributions(batch, groups) if in_loss else None
         return told(policy, batch.targets_N, reference, bool(self.settings.entropy_bonus))
 
     def _pull(

@@ -1,6 +1,6 @@
 """The reference that the policy is held near: fixed, or following it slowly.
 
-Axes: N reply tokens of a batch in order.
+Axes: N reply tokens of a batch in order, D hidden.
 """
 
 from __future__ import annotations
@@ -25,17 +25,37 @@ class Anchor:
     With a `decay` it is a copy of the reference that becomes, after each step,
     decay * itself + (1 - decay) * policy (Rame et al. 2024, 2406.16768: the moving anchor lets a
     long run go further at the same KL). It starts as the reference, not as the policy.
+
+    Where `again` says that a step's replies will be asked of more than once, as several epochs do,
+    it keeps their hidden states until the step ends: the trunk reads each of them once.
     """
 
-    def __init__(self, reference: PreTrainedModel, temperature: float, decay: float | None) -> None:
+    def __init__(
+        self,
+        reference: PreTrainedModel,
+        temperature: float,
+        decay: float | None,
+        again: bool = False,
+    ) -> None:
         self.net = reference if decay is None else copy.deepcopy(reference)
         self.temperature = temperature
         self.decay = decay
+        self.again = again
+        self.kept: dict[Group, Tensor] = {}
 
     @torch.no_grad()
-    def distributions(self, batch: Batch) -> Distributions:
-        """Those that the reply tokens would have been drawn from."""
-        return Distributions.of(self.net, batch, self.temperature)
+    def distributions(self, batch: Batch, groups: Sequence[Group]) -> Distributions:
+        """Those that the reply tokens of these groups, which the batch is of, would have been drawn
+        from.
+        """
+        if self.kept and all(group in self.kept for group in groups):
+            states_ND = torch.cat([self.kept[group] for group in groups])
+            return Distributions.over(self.net, states_ND, self.temperature)
+        found = Distributions.of(self.net, batch, self.temperature)
+        if self.again:
+            tokens = [sum(map(len, group.replies)) for group in groups]
+            self.kept.update(zip(groups, found.states_ND.split(tokens), strict=True))
+        return found
 
     @torch.no_grad()
     def logps_N(self, groups: Sequence[Group]) -> Tensor:
@@ -48,7 +68,8 @@ class Anchor:
 
     @torch.no_grad()
     def follow(self, policy: PreTrainedModel) -> None:
-        """A step of the moving average; nothing where the reference is fixed."""
+        """The step ends: one of the moving average, where the reference is not fixed."""
+        self.kept.clear()
         if self.decay is None:
             return
         for mine, its in zip(self.net.parameters(), policy.parameters(), strict=True):

@@ -253,8 +253,11 @@ def entropy(logits: Tensor) -> Tensor:
 
 
 def entropy_of(logps: Tensor) -> Tensor:
-    """`entropy` of a distribution that is known by its log-probabilities (..., V)."""
-    return -_p_log_p(logps, logps)
+    """`entropy` of a distribution that is known by its log-probabilities (..., V); a token that
+    cannot occur adds nothing.
+    """
+    least = torch.finfo(logps.dtype).min  # 0 times infinity is no number
+    return -(logps.exp() * logps.clamp(min=least)).sum(-1)
 
 
 def full_kl(logits: Tensor, ref_logits: Tensor) -> Tensor:
@@ -264,13 +267,11 @@ def full_kl(logits: Tensor, ref_logits: Tensor) -> Tensor:
 
 
 def full_kl_of(logps: Tensor, ref_logps: Tensor) -> Tensor:
-    """`full_kl` of distributions that are known by their log-probabilities (..., V)."""
-    return _p_log_p(logps, logps - ref_logps)
-
-
-def _p_log_p(logps: Tensor, x: Tensor) -> Tensor:
-    """sum_v p_v x_v, where a token that cannot occur adds nothing (0 times infinity is 0)."""
-    return torch.where(logps.isneginf(), 0.0, logps.exp() * x).sum(-1)
+    """`full_kl` of distributions that are known by their log-probabilities (..., V); a token that
+    cannot occur adds nothing.
+    """
+    gain = logps.exp() * (logps - ref_logps)
+    return torch.where(logps.isneginf(), 0.0, gain).sum(-1)
 
 
 def _kept(x: Tensor, mask: Tensor) -> Tensor:

@@ -42,8 +42,13 @@ class Distributions:
     @classmethod
     def of(cls, net: PreTrainedModel, batch: Rows, temperature: float = 1.0) -> Distributions:
         """One pass of the net's trunk."""
+        return cls.over(net, hidden_MD(net, batch)[batch.predicts_N], temperature)
+
+    @classmethod
+    def over(cls, net: PreTrainedModel, states_ND: Tensor, temperature: float) -> Distributions:
+        """Of states that the net's trunk gave."""
         head = net.get_output_embeddings()  # type: ignore[no-untyped-call]
-        return cls(hidden_MD(net, batch)[batch.predicts_N], head, temperature)
+        return cls(states_ND, head, temperature)
 
     @property
     def vocabulary(self) -> int:
