@@ -54,7 +54,8 @@ class Anchor:
         found = Distributions.of(self.net, batch, self.temperature)
         if self.again:
             tokens = [sum(map(len, group.replies)) for group in groups]
-            self.kept.update(zip(groups, found.states_ND.split(tokens), strict=True))
+            parts = torch.split(found.states_ND, tokens)
+            self.kept.update(zip(groups, parts, strict=True))
         return found
 
     @torch.no_grad()

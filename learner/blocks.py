@@ -10,6 +10,7 @@ each page, which small models would feel.
 from __future__ import annotations
 
 import ctypes
+import gc
 
 LEAST = 2**16
 """Bytes of a block that has pages of its own: those of a batch's tensors, and of few others."""
@@ -22,3 +23,13 @@ def give_back() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, LEAST)
+
+
+def trim() -> None:
+    """What small models left free in the heap goes back now, between two stages: without it a
+    round held 920 MiB after PPO, of which 190 were free.
+    """
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:
+        gc.collect()
+        malloc_trim(0)

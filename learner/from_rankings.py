@@ -11,6 +11,7 @@ from functools import partial
 
 from feedback.preferences import MarkedPrompt, RankedPrompt
 from feedback.records import LoggedPrompt, Reason
+from learner import blocks
 from learner.assemble import rewarder_of, taught_text
 from learner.fingerprint import fingerprint
 from learner.ground import GATE_SEED, WATCH_SEED, Ground, Result
@@ -166,6 +167,7 @@ class Ranked:
         self.ground.progress.stage(f"regression of {self.ground.reference.id}")
         gate_set, gate_score = self.ground.regression(GATE_SEED, self.ground.reference)
         watched, watched_score = self.ground.regression(WATCH_SEED, self.ground.reference)
+        blocks.trim()
         ppo = METHODS[self.ground.settings.method](
             self.policy,
             self.ground.reference.model.net,
@@ -181,6 +183,7 @@ class Ranked:
             ppo, self.ground.material, watched, floor, self.ground.progress, judges.judge, saves
         )
         del ppo  # what its optimisers keep makes room for the versions that the gate compares
+        blocks.trim()
         result = replace(result, reasons=(*result.reasons, *self._came_to(improvement)))
         if not improvement.kept_step:
             return replace(result, outcome="rejected")

@@ -14,6 +14,7 @@ import torch
 from feedback.records import Reason
 from learner.batching import Group, collate
 from learner.interval import of_mean
+from learner.passes import GATE_ANSWER
 from learner.regression import Regression
 from learner.reward import RewardModel
 from learner.rollout import Prompt, Sampling, roll_out
@@ -110,7 +111,7 @@ def _finite(model: Model) -> Reason:
 
 def _canned(model: Model) -> Reason:
     prompts = [tuple(model.chat.encode([Message("user", text)])) for text in CANNED]
-    replies = roll_out(model, prompts, Sampling(0.0, 128, 0))
+    replies = roll_out(model, prompts, Sampling(0.0, GATE_ANSWER, 0))
     bad = [t for t, group in zip(CANNED, replies, strict=True) if not _sane(model, group[0])]
     text = f"No sane answer to {bad[0]!r}." if bad else f"{len(CANNED)} plain prompts are answered."
     return Reason("canned", not bad, float(len(CANNED) - len(bad)), float(len(CANNED)), text)

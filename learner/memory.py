@@ -20,11 +20,12 @@ from learner.shape import Shape
 
 FLOAT = 4
 
-RUNTIME = 512 * 2**20
-"""Of a process on a CPU with torch, transformers and what is compiled, before any net."""
+RUNTIME = 576 * 2**20
+"""Of a process on a CPU with torch, transformers, the database's libraries and what is compiled,
+before any net."""
 
-PROMPT = 64
-"""Tokens of a prompt, as long as none is known."""
+PROMPT = 128
+"""Tokens of the longest prompt, as long as none is known: one widens every row beside it."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,8 @@ def _stages(held: Held, work: Pass) -> Iterator[tuple[str, dict[str, int]]]:
     if work.several:  # the sum of the passes before is there too
         update["gradients"] = gradients + (update.get("gradients", 0) if work.threads > 1 else 0)
     yield "updating the policy", nets | steps | logits | update
-    others = 2 * held.policy
-    yield "the gate", nets | {"two versions": others} | sampling
+    full = sampling | {"rollout cache": work.full_cache, "two versions": 2 * held.policy}
+    yield "the gate", nets | full
 
 
 def _larger(activations: int, gradients: int) -> dict[str, int]:

@@ -25,6 +25,9 @@ log-probabilities, probabilities, and products of them."""
 ROWS = 64
 """Of an engine (see learner.rollout)."""
 
+GATE_ANSWER = 128
+"""Tokens of a greedy answer that the gate looks at."""
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -124,15 +127,16 @@ class Pass:
     @property
     def cache(self) -> int:
         """Keys and values of the rollouts' rows."""
-        s = self.shape
-        return (
-            2
-            * s.layers
-            * s.keys
-            * FLOAT
-            * self._rows
-            * (self.prompt + self.settings.ppo.max_tokens)
-        )
+        return self._cache(self._rows, self.settings.ppo.max_tokens)
+
+    @property
+    def full_cache(self) -> int:
+        """The same of engines that have as many rows as they take, as for the gate's prompts."""
+        longest = max(self.settings.ppo.max_tokens, GATE_ANSWER)
+        return self._cache(self.threads * ROWS, longest)
+
+    def _cache(self, rows: int, reply: int) -> int:
+        return 2 * FLOAT * self.shape.layers * self.shape.keys * rows * (self.prompt + reply)
 
     @property
     def sampled_logits(self) -> int:

@@ -119,7 +119,7 @@ def test_a_model_too_big_says_what_is_missing(tmp_path: Path) -> None:
     text = missing(tmp_path, LearnerSettings())
     assert text is not None
     assert text.startswith("A round needs about 2980")
-    assert "GiB in updating the policy: process 0.50, base 3725.29, other nets" in text
+    assert "GiB in sampling: process 0.56, base 3725.29, other nets" in text
     assert "the model serves and rankings are recorded" in text
 
 
