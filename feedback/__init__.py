@@ -1,7 +1,7 @@
 """Library: what people said about answers. Knows SQL and no torch.
 
 store.py          each method is one transaction; stores/ has them by topic, and opens the sessions
-conversations.py  what was asked and answered
+conversations.py  what was asked and answered; histories.py  the same as conversations that branch
 rankings.py       what people said of the answers
 demonstrations.py what people would have answered
 training.py       what the learner learns from, and what waits for it

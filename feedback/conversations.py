@@ -48,6 +48,7 @@ def _generation_row(record: GenerationRecord) -> Generation:
         conversation_id=record.conversation_id,
         person=record.person,
         consented=record.consented,
+        listed=record.listed,
         split=split_of(first_user_message(record.messages)),
         version=record.version,
         digest=record.digest,
@@ -104,6 +105,7 @@ def generation(session: Session, id: str) -> GenerationRecord:
         template_hash=row.template_hash,
         candidates=tuple(_candidate_record(candidate) for candidate in rows),
         created_at=row.created_at,
+        listed=row.listed,
     )
 
 

@@ -34,10 +34,11 @@ class MarkBody:
     candidate: str
     values: Mapping[str, float]
     idempotency_key: str | None = None
+    comment: str | None = None
 
     def digest(self) -> str:
         """The same for a retry, another for another body."""
-        said = json.dumps([self.candidate, sorted(self.values.items())])
+        said = json.dumps([self.candidate, sorted(self.values.items()), self.comment])
         return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -114,6 +115,7 @@ def _row(session: Session, body: MarkBody, generation: Generation, criterion: st
         value=body.values[criterion],
         prompt_digest=generation.prompt_digest,
         consented=generation.consented,
+        comment=body.comment,
         supersedes=earlier,
         idempotency_key=body.idempotency_key,
         body_digest=body.digest(),
@@ -131,6 +133,7 @@ def _stored(rows: Sequence[Mark], *, repeated: bool = False) -> StoredMark:
         values={row.criterion: row.value for row in rows},
         supersedes={row.criterion: row.supersedes for row in rows if row.supersedes is not None},
         created_at=first.created_at,
+        comment=first.comment,
         repeated=repeated,
     )
 

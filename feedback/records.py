@@ -31,7 +31,7 @@ class CandidateRecord:
 class GenerationRecord:
     """One request's answers, all by one version, with what it takes to reproduce them.
 
-    `id` is the completion's id.
+    `id` is the completion's id; `listed` says whether the person's history shows it.
     """
 
     id: str
@@ -47,6 +47,7 @@ class GenerationRecord:
     template_hash: str
     candidates: tuple[CandidateRecord, ...]
     created_at: float
+    listed: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,34 @@ class StoredCandidate:
     seed: int
     template_hash: str
     created_at: float
+
+
+@dataclass(frozen=True)
+class ConversationInfo:
+    """A conversation by what was said first in it; `answers` counts the requests that it took."""
+
+    id: str
+    title: str
+    created_at: float
+    updated_at: float
+    answers: int
+
+
+@dataclass(frozen=True)
+class TreeTurn:
+    """A turn of a conversation that may branch; `parent` is the turn that it answers.
+
+    `version`, `candidate` and the person's last `rank` of it are an answer's that is on record.
+    """
+
+    id: str
+    parent: str | None
+    role: str
+    text: str
+    at: float
+    version: str | None = None
+    candidate: str | None = None
+    rank: int | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +145,7 @@ class StoredMark:
     values: dict[str, float]
     supersedes: dict[str, int]
     created_at: float
+    comment: str | None = None
     repeated: bool = False
 
 

@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from . import (
     completions,
+    conversations,
     demonstrations,
     errors,
     health,
@@ -64,6 +65,7 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
         rankings,
         marks,
         demonstrations,
+        conversations,
         operations,
         odds,
         health,

@@ -54,6 +54,7 @@ class Ask:
     ignore_eos: bool
     person: str
     consented: bool
+    listed: bool
     conversation_id: str
     prompt_logprobs: int | None = None
 
@@ -66,6 +67,7 @@ class Ask:
         id: str,
         person: str,
         consented: bool,
+        listed: bool,
         conversation_id: str,
         prompt_logprobs: int | None = None,
     ) -> Ask:
@@ -82,6 +84,7 @@ class Ask:
             ignore_eos=bool(body.ignore_eos),
             person=person,
             consented=consented,
+            listed=listed,
             conversation_id=conversation_id,
             prompt_logprobs=prompt_logprobs,
         )
@@ -102,8 +105,8 @@ class Ask:
 
 
 def of_chat(body: ChatRequest, person: str) -> Ask:
-    """OpenAI's `store: false` says that the answer is not to be used; it is kept but never learned
-    from."""
+    """OpenAI's `store: false` says that the answer is not to be used; it is kept, but never learned
+    from, and no history lists it."""
     messages = turns(body.messages)
     return Ask.of(
         body,
@@ -111,6 +114,7 @@ def of_chat(body: ChatRequest, person: str) -> Ask:
         id=f"chatcmpl-{uuid4().hex}",
         person=person,
         consented=body.store is not False,
+        listed=body.store is not False,
         conversation_id=body.conversation or derived_conversation(person, messages),
     )
 
@@ -128,6 +132,7 @@ def of_text(body: TextRequest, person: str) -> Ask:
         id=id,
         person=person,
         consented=False,
+        listed=False,
         conversation_id=body.conversation or id,
         prompt_logprobs=body.top if body.scores_prompt else None,
     )

@@ -236,6 +236,7 @@ class Generation:
             conversation_id=ask.conversation_id,
             person=ask.person,
             consented=ask.consented,
+            listed=ask.listed,
             version=self.version,
             digest=self.digest,
             messages=self._asked(place),

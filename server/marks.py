@@ -30,9 +30,10 @@ def thumb(request: Request, body: ThumbRequest, idempotency_key: IdempotencyKey 
     again, as 200."""
     serving: Serving = request.app.state.serving
     values = {THUMB: float(body.up)}
-    stored = keep(serving, body, values, idempotency_key)
-    shown = {"object": "thumb", "up": body.up, "supersedes": stored.supersedes.get(THUMB)}
-    return answered(stored, {**shown, "waiting": waiting_thumbs(serving)})
+    stored = keep(serving, body, values, idempotency_key, body.comment)
+    shown = {"object": "thumb", "up": body.up, "comment": stored.comment}
+    beside = {"supersedes": stored.supersedes.get(THUMB), "waiting": waiting_thumbs(serving)}
+    return answered(stored, shown | beside)
 
 
 @router.post("/v1/ratings", status_code=201, responses={**RETRIED, **documented(404, 422)})
@@ -55,12 +56,14 @@ def keep(
     body: ThumbRequest | RatingRequest,
     values: Mapping[str, float],
     idempotency_key: str | None,
+    comment: str | None = None,
 ) -> StoredMark:
     return serving.store.add_marks(
         person=access.person(body.user, serving.key),
         candidate=body.candidate,
         values=values,
         idempotency_key=idempotency_key,
+        comment=comment,
     )
 
 

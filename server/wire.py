@@ -85,10 +85,11 @@ class RankingRequest(Wire):
 
 
 class ThumbRequest(Wire):
-    """The body of POST /v1/thumbs: whether an answer is good."""
+    """The body of POST /v1/thumbs: whether an answer is good, and why."""
 
     candidate: Name
     up: bool
+    comment: Comment | None = None
     user: Name | None = None
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from .. import conversations
-from ..records import GenerationRecord, LoggedPrompt, StoredCandidate
+from .. import conversations, histories
+from ..records import (
+    ConversationInfo,
+    GenerationRecord,
+    LoggedPrompt,
+    StoredCandidate,
+    TreeTurn,
+)
 from .transactions import Transactions
 
 
@@ -29,3 +35,15 @@ class Answers(Transactions):
         """The last distinct prompts whose people consented, most recent first."""
         with self._reading() as session:
             return conversations.logged_prompts(session, limit)
+
+    def conversations(self, person: str, limit: int = 50) -> list[ConversationInfo]:
+        """The person's last conversations, the one that went on last first."""
+        with self._reading() as session:
+            return histories.of_person(session, person, limit)
+
+    def conversation(self, id: str, person: str) -> list[TreeTurn]:
+        """A conversation's turns, each after the one that it answers; raises NotFound where the
+        person has none of this id.
+        """
+        with self._reading() as session:
+            return histories.tree(session, id, person)

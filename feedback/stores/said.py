@@ -81,14 +81,15 @@ class Said(Transactions):
         candidate: str,
         values: Mapping[str, float],
         idempotency_key: str | None = None,
+        comment: str | None = None,
     ) -> StoredMark:
         """Append a mark of a candidate by each of these criteria; a thumb is the criterion `thumb`,
-        1 or 0.
+        1 or 0. `comment` says why.
 
         The same key with the same body gives the same rows, marked `repeated`. Raises InvalidText,
         InvalidMark, UnknownCandidate or IdempotencyConflict, and then stores nothing.
         """
-        body = marks.MarkBody(person, candidate, dict(values), idempotency_key)
+        body = marks.MarkBody(person, candidate, dict(values), idempotency_key, comment)
         with self._writing("rankings") as session:
             return marks.add(session, body)
 

@@ -11,7 +11,7 @@ from .row import Row
 
 class Generation(Row, table=True):
     """`prompt_digest` is one for all generations that answer the same messages with the same token
-    ids.
+    ids. `listed`: the person's history shows it.
     """
 
     __tablename__ = "generation"
@@ -21,6 +21,7 @@ class Generation(Row, table=True):
     conversation_id: str = Field(index=True)
     person: str = Field(index=True)
     consented: bool
+    listed: bool = True
     split: str
     version: str = Field(index=True)
     digest: str

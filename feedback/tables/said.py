@@ -87,6 +87,7 @@ class Mark(Row, table=True):
     value: float = Field(sa_type=Float)
     prompt_digest: str
     consented: bool
+    comment: str | None = Field(default=None, sa_type=Json)
     supersedes: int | None = Field(foreign_key="mark.id", unique=True)
     idempotency_key: str | None
     body_digest: str
