@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def page(product: Product, browser: Browser) -> Iterator[Page]:
 
 
 def ask(page: Page, text: str, answers: int = 4) -> None:
-    page.locator("#rl-count label").nth(answers - 1).click()
+    page.locator(f"#rl-count input[value='{answers}']").check()
     page.locator("#rl-box textarea").fill(text)
     page.keyboard.press("Enter")
 
@@ -152,6 +153,62 @@ def test_four_answers_take_five_keys(page: Page, product: Product) -> None:
     assert page.locator(".rl-model .rl-text").inner_text() == second
     assert product.api.get("/v1/learner")["waiting"]["rankings"] == before + 1
     expect(page.locator(".rl-waiting")).to_contain_text(f"{before + 1} of 32 rankings")
+
+
+def test_a_thumb_is_recorded_with_its_reason(page: Page, product: Product) -> None:
+    """A click presses it, a sentence says why; both are on record under the answer."""
+    ask(page, "Hello!", answers=1)
+    page.get_by_role("button", name="Bad answer").click()
+    expect(page.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "true")
+    why = page.locator("#rl-why input, #rl-why textarea")
+    why.fill("too curt")
+    why.press("Enter")
+    expect(page.locator("#rl-why")).to_be_hidden()
+    expect(page.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "true")
+    with sqlite3.connect(product.data / "rankloop.db") as rows:
+        kept = rows.execute("select value, comment from mark order by id").fetchall()
+    assert kept[-2:] == [(0.0, None), (0.0, '"too curt"')]
+
+
+def test_an_edited_message_is_a_branch_that_comes_back(page: Page) -> None:
+    """Two ways that a chat went are both found among the earlier chats, and either goes on."""
+    ask(page, "Name a colour, please.", answers=1)
+    expect(page.get_by_role("button", name="Another answer")).to_be_visible(timeout=SOON_MS)
+    ask(page, "And an animal.", answers=1)
+    expect(page.locator(".rl-model")).to_have_count(2, timeout=SOON_MS)
+    expect(page.get_by_role("button", name="Edit")).to_have_count(2)
+    page.get_by_role("button", name="Edit").last.click()
+    expect(page.locator("#rl-box textarea")).to_have_value("And an animal.")
+    ask(page, "And a town.", answers=1)
+    expect(page.locator(".rl-model")).to_have_count(2, timeout=SOON_MS)
+    page.get_by_role("button", name="New chat").click()
+    expect(page.locator(".rl-welcome")).to_be_visible()
+    page.get_by_role("button", name="Earlier chats").click()
+    panel = page.locator(".rl-past")
+    picture(page, "history")
+    panel.get_by_role("button", name="Name a colour, please.").first.click()
+    expect(panel.get_by_role("heading")).to_have_text("This chat went 2 ways")
+    panel.get_by_role("button", name="And an animal.").click()
+    expect(page.locator(".rl-user .rl-text").last).to_have_text("And an animal.")
+    expect(panel).to_have_count(0)
+
+
+def test_another_answer_takes_the_place_of_the_last(page: Page, product: Product) -> None:
+    """With a system prompt and a length: both reach the server, and both answers stay on record."""
+    page.get_by_role("button", name="More").click()
+    page.locator("#rl-system textarea").fill("Answer in one sentence.")
+    page.locator("#rl-longest input[type=number]").fill("16")
+    ask(page, "Tell me of the sea.", answers=1)
+    page.get_by_role("button", name="Another answer").click()
+    expect(page.locator(".rl-model")).to_have_count(1, timeout=SOON_MS)
+    expect(page.get_by_role("button", name="Another answer")).to_be_visible(timeout=SOON_MS)
+    picture(page, "chat")
+    listed = product.api.get("/v1/conversations")["data"][0]
+    assert listed["answers"] == 2
+    turns = product.api.get(f"/v1/conversations/{listed['id']}")["turns"]
+    assert turns[0]["text"] == "Answer in one sentence."
+    candidate = product.api.get(f"/v1/candidates/{turns[-1]['candidate']}")
+    assert candidate["params"]["max_tokens"] == 16
 
 
 def test_buttons_rank_on_a_phone(page: Page) -> None:

@@ -95,3 +95,37 @@ def test_a_version_is_news_once_and_when_it_answers() -> None:
     """Before it is loaded there is nothing to show of it."""
     assert not Seen(version="v1").misses(live("v2", resident=False))
     assert not Seen(version="v2").misses(live("v2", resident=True))
+
+
+def talk() -> Conversation:
+    """Two questions, each answered once."""
+    conversation = Conversation()
+    for question, answer in (("Hello", "Hi"), ("And you?", "Fine")):
+        conversation.say(question)
+        conversation.hear(heard(answer))
+    return conversation
+
+
+def test_an_earlier_message_can_be_said_otherwise() -> None:
+    """The conversation goes on from before it; an answer is no message."""
+    conversation = talk()
+    assert conversation.rewind(1) == ""
+    assert conversation.rewind(2) == "And you?"
+    assert [turn.text for turn in conversation.turns] == ["Hello", "Hi"]
+
+
+def test_the_last_answer_can_be_asked_for_again() -> None:
+    """The question is unanswered then; an unanswered one has nothing to take back."""
+    conversation = talk()
+    assert conversation.ask_again()
+    assert conversation.unanswered
+    assert not conversation.ask_again()
+
+
+def test_a_system_prompt_stands_before_what_was_said() -> None:
+    """An empty one is none."""
+    conversation = talk()
+    assert conversation.messages()[0].role == "user"
+    conversation.system = "Be brief."
+    first, second, *_ = conversation.messages()
+    assert (first.role, first.content, second.content) == ("system", "Be brief.", "Hello")

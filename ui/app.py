@@ -94,14 +94,18 @@ class Page:
 
     def _wire_chat(self) -> None:
         c = self.chatting
-        said = [c.box, c.conversation, c.count, c.temperature, c.person]
+        said = [c.box, c.conversation, c.count, c.temperature, c.person, c.system, c.longest]
         drawn = [c.conversation, c.transcript, c.odds, c.ranker]
-        controls = [c.box, c.send, c.stop, c.again]
+        controls = [c.box, c.send, c.stop, c.again, c.why]
         for event in (c.box.submit, c.send.click):
             event(self.chat.send, said, [*drawn, *controls], **QUIET)
         c.transcript.action(self.chat.on_action, said, [*drawn, *controls], **QUIET)
         c.stop.click(self.chat.stop, [c.conversation], None, **SHORT)
         c.again.click(self.chat.start_over, [c.conversation], drawn, **SHORT)
+        c.why.submit(self.chat.explain, [c.why, c.conversation, c.person], [*drawn, c.why], **SHORT)
+        c.earlier.click(self.chat.history, [c.person], [c.past], **SHORT)
+        asked = [c.conversation, c.person]
+        c.past.action(self.chat.on_past, asked, [*drawn, c.past, c.system], **SHORT)
         c.news.action(lambda: [], None, [c.news], **SHORT)
         c.odds.action(lambda: [], None, [c.odds], **SHORT)
         self.blocks.load(self.chat.restore, [c.conversation], drawn, **SHORT)

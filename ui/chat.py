@@ -12,13 +12,17 @@ from typing import Any
 import gradio as gr
 from pydantic import BaseModel
 
+from ui.asking import How
 from ui.chat_parts import Parts
 from ui.client import ApiError, Client
+from ui.history import branch, past, reopened
 from ui.memory import Asked, Comparison, Conversation, Seen
 from ui.news import news, retell
+from ui.nodes import Node, said
 from ui.odds import odds
 from ui.ranker import best, dense, shown
 from ui.streams import Answers
+from ui.thumbs import Thumb, explain, give
 from ui.transcript import transcript
 from ui.watch import Watch
 
@@ -48,18 +52,29 @@ class Chat:
         self._running: dict[str, Answers] = {}
 
     async def send(
-        self, text: str, stored: Any, count: int, temperature: float, person: str | None
+        self,
+        text: str,
+        stored: Any,
+        count: int,
+        temperature: float,
+        person: str | None,
+        system: str | None = None,
+        longest: float | None = 0,
     ) -> AsyncIterator[Update]:
         """Add what was typed and have it answered; an unanswered message grows instead."""
+        how = How(count, temperature, person, system, longest)
+        async for update in self._say(text, Conversation.recall(stored), how):
+            yield update
+
+    async def _say(self, text: str, conversation: Conversation, how: How) -> AsyncIterator[Update]:
         parts = self._parts
-        conversation = Conversation.recall(stored)
         if conversation.comparison is not None and text.strip():
             wait = "Rank these answers first, or skip them; your message stays in the box."
             yield {parts.ranker: shown(conversation.comparison, error=wait)}
         elif text.strip():
             conversation.say(text.strip())
             yield {parts.box: ""}
-            async for update in self._answer(conversation, count, temperature, person):
+            async for update in self._answer(conversation, how):
                 yield update
         else:
             yield {parts.box: gr.skip()}
@@ -71,42 +86,93 @@ class Chat:
         count: int,
         temperature: float,
         person: str | None,
+        system: str | None,
+        longest: float | None,
         event: gr.EventData,
     ) -> AsyncIterator[Update]:
-        """A button inside the transcript: an example, `Try again` or `Edit`; or a word of it."""
+        """A button inside the transcript, or a word of it."""
         conversation = Conversation.recall(stored)
-        action = event._data["action"]
-        if action == "word":
-            found = await odds(self._client, event._data["id"], int(event._data["at"]))
-            yield {self._parts.odds: found}
-        elif action == "ask":
-            async for update in self.send(event._data["id"], stored, count, temperature, person):
-                yield update
-        elif action == "edit":
-            said = conversation.take_back()
-            yield {
-                self._parts.box: f"{said}\n{text}" if text else said,
-                **self._drawn(conversation),
-            }
-        elif conversation.unanswered:
-            async for update in self._answer(conversation, count, temperature, person):
-                yield update
+        how = How(count, temperature, person, system, longest)
+        action, id = event._data["action"], event._data["id"]
+        match action:
+            case "word":
+                yield {self._parts.odds: await odds(self._client, id, int(event._data["at"]))}
+            case "ask":
+                async for update in self._say(id, conversation, how):
+                    yield update
+            case "edit" | "rewrite":
+                edit = action == "edit"
+                again = conversation.take_back() if edit else conversation.rewind(int(id))
+                yield {
+                    self._parts.box: f"{again}\n{text}" if text else again,
+                    **self._drawn(conversation),
+                }
+            case "up" | "down":
+                yield await self._thumb(conversation, Thumb.of(action, id), person)
+            case "another" | "retry":
+                if action == "another":
+                    conversation.ask_again()
+                if conversation.unanswered:
+                    async for update in self._answer(conversation, how):
+                        yield update
 
-    async def _answer(
-        self, conversation: Conversation, count: int, temperature: float, person: str | None
-    ) -> AsyncIterator[Update]:
+    async def _thumb(self, conversation: Conversation, thumb: Thumb, person: str | None) -> Update:
+        """Record it, and offer to say why."""
+        try:
+            await give(self._client, conversation, thumb, person)
+        except ApiError as error:
+            return self._noted(conversation, f"{error} Your thumb is not recorded.")
+        return {**self._drawn(conversation), self._parts.why: gr.update(value="", visible=True)}
+
+    async def explain(self, why: str, stored: Any, person: str | None) -> Update:
+        """Say why of the last thumb; nothing typed only closes the box."""
+        conversation = Conversation.recall(stored)
+        try:
+            if why.strip():
+                await explain(self._client, conversation, why.strip(), person)
+        except ApiError as error:
+            return self._noted(conversation, f"{error} Your reason is not recorded.")
+        return {**self._drawn(conversation), self._parts.why: gr.update(value="", visible=False)}
+
+    async def history(self, person: str | None) -> Update:
+        """The person's earlier chats."""
+        return {self._parts.past: await past(self._client, person)}
+
+    async def on_past(self, stored: Any, person: str | None, event: gr.EventData) -> Update:
+        """A button among them: go on with one."""
+        action, id = event._data["action"], str(event._data["id"] or "")
+        panel: list[Node] = []
+        found: Conversation | None = None
+        try:
+            if action == "open":
+                found, panel = await reopened(self._client, id, person)
+            elif action == "branch":
+                name, _, end = id.rpartition(" ")
+                found = await branch(self._client, name, end, person)
+        except ApiError as error:
+            return {self._parts.past: said(str(error), wrong=True)}
+        if found is None:
+            return {self._parts.past: panel}
+        await self.stop(stored)
+        settings = {self._parts.system: found.system}
+        return {**self._drawn(found), self._parts.past: panel, **settings}
+
+    async def _answer(self, conversation: Conversation, how: How) -> AsyncIterator[Update]:
         parts = self._parts
+        conversation.system = (how.system or "").strip()
         chunks = self._client.chat(
             conversation.messages(),
-            n=count,
-            temperature=temperature,
-            person=person,
+            n=how.count,
+            temperature=how.temperature,
+            person=how.person,
             conversation=conversation.id,
+            max_tokens=how.max_tokens,
         )
-        answers = self._running[conversation.id] = Answers(chunks, count)
+        answers = self._running[conversation.id] = Answers(chunks, how.count)
         heard = Comparison(answers=answers.answers)
         yield {
             parts.conversation: conversation.keep(),
+            parts.why: gr.update(visible=False),
             **self._growing(conversation, heard),
             **self._busy(True),
         }
@@ -215,6 +281,10 @@ class Chat:
             self._parts.odds: [],
             self._parts.ranker: shown(conversation.comparison),
         }
+
+    def _noted(self, conversation: Conversation, sentence: str) -> Update:
+        """The conversation at rest, and a sentence below it on what went wrong."""
+        return {**self._drawn(conversation), self._parts.odds: said(sentence, wrong=True)}
 
     def _busy(self, yes: bool) -> Update:
         return {

@@ -21,22 +21,35 @@ class Parts:
     seen: gr.BrowserState
     transcript: gr.HTML
     odds: gr.HTML
+    why: gr.Textbox
+    past: gr.HTML
     news: gr.HTML
     ranker: gr.HTML
     box: gr.Textbox
     send: gr.Button
     stop: gr.Button
     again: gr.Button
+    earlier: gr.Button
     count: gr.Radio
     temperature: gr.Slider
+    system: gr.Textbox
+    longest: gr.Slider
     person: gr.Textbox
     remembered: gr.BrowserState
 
 
 def layout(welcome: str, *, has_key: bool) -> Parts:
     """The tab's components, inside the current gr.Tab."""
+    before = inert(elem_id="rl-past")
     log = inert(transcript(Conversation(), welcome=welcome), elem_id="rl-transcript")
     below = inert(elem_id="rl-odds")
+    why = gr.Textbox(
+        label="Why? (optional, Enter sends it)",
+        max_lines=1,
+        max_length=2000,
+        visible=False,
+        elem_id="rl-why",
+    )
     told = inert(elem_id="rl-news")
     ranking = ranker(elem_id="rl-ranker")
     with gr.Column(elem_id="rl-composer", elem_classes="rl-composer"):
@@ -56,7 +69,7 @@ def layout(welcome: str, *, has_key: bool) -> Parts:
             stop = gr.Button("Stop", elem_id="rl-stop", scale=0, min_width=84, visible=False)
         with gr.Row(elem_classes="rl-tools"):
             count = gr.Radio(
-                [("1", 1), ("2", 2), ("3", 3), ("4", 4)],
+                [(str(n), n) for n in (1, 2, 3, 4, 6, 8)],
                 value=4,
                 label="Answers to compare",
                 elem_id="rl-count",
@@ -88,21 +101,48 @@ def layout(welcome: str, *, has_key: bool) -> Parts:
                 scale=0,
                 min_width=100,
             )
+            earlier = gr.Button(
+                "Earlier chats", elem_id="rl-earlier", size="sm", scale=0, min_width=90
+            )
             again = gr.Button("New chat", elem_id="rl-again", size="sm", scale=0, min_width=90)
+        with gr.Accordion("More", open=False, elem_id="rl-extra"), gr.Row():
+            system = gr.Textbox(
+                label="System prompt",
+                placeholder="Stands before the conversation, such as: Answer in one sentence.",
+                lines=1,
+                max_lines=4,
+                max_length=4000,
+                elem_id="rl-system",
+                scale=3,
+            )
+            longest = gr.Slider(
+                0,
+                1024,
+                value=0,
+                step=16,
+                label="Longest answer, in tokens (0: as long as it takes)",
+                elem_id="rl-longest",
+                scale=2,
+            )
     return Parts(
         conversation=_kept("conversation"),
         asked=_kept("asked"),
         seen=_kept("seen"),
         transcript=log,
         odds=below,
+        why=why,
+        past=before,
         news=told,
         ranker=ranking,
         box=box,
         send=send,
         stop=stop,
         again=again,
+        earlier=earlier,
         count=count,
         temperature=temperature,
+        system=system,
+        longest=longest,
         person=person,
         remembered=_kept("person"),
     )

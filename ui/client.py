@@ -14,7 +14,18 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from ui.wire import Chunk, Learner, MetricPoint, Ranked, Round, Version, Wire, Word
+from ui.wire import (
+    Chunk,
+    Learner,
+    MetricPoint,
+    Past,
+    PastTurn,
+    Ranked,
+    Round,
+    Version,
+    Wire,
+    Word,
+)
 
 W = TypeVar("W", bound=Wire)
 
@@ -75,6 +86,7 @@ class Client:
         conversation: str | None = None,
         model: str = "rankloop",
         learn: bool = True,
+        max_tokens: int | None = None,
     ) -> AsyncIterator[Chunk]:
         """Stream `n` answers; a stream that ends without its end mark raises Unreachable.
 
@@ -90,6 +102,8 @@ class Client:
         body |= _by(person)
         if not learn:
             body["store"] = False
+        if max_tokens is not None:
+            body["max_tokens"] = max_tokens
         if conversation:
             body["metadata"] = {"conversation_id": conversation}
         timeout = httpx.Timeout(TOKEN_S, connect=CONNECT_S)
@@ -121,6 +135,24 @@ class Client:
         body |= _by(person)
         headers = {"Idempotency-Key": key}
         return Ranked.model_validate(await self._call("POST", "/v1/rankings", body, headers))
+
+    async def thumb(
+        self, candidate: str, up: bool, *, person: str | None, comment: str | None = None
+    ) -> None:
+        """Record whether an answer is good, and why; a later thumb replaces it."""
+        body = {"candidate": candidate, "up": up, **_by(person)}
+        await self._call("POST", "/v1/thumbs", body | ({"comment": comment} if comment else {}))
+
+    async def conversations(self, person: str | None, limit: int) -> list[Past]:
+        """The person's, the one that went on last first."""
+        params = {"limit": str(limit), **_by(person)}
+        return _list(Past, await self._call("GET", "/v1/conversations", params=params))
+
+    async def conversation(self, id: str, person: str | None) -> list[PastTurn]:
+        """One of them as a tree."""
+        path = f"/v1/conversations/{quote(id, safe='')}"
+        answer = await self._call("GET", path, params=_by(person))
+        return [PastTurn.model_validate(turn) for turn in answer["turns"]]
 
     async def words(self, candidate: str) -> list[Word]:
         """An answer's tokens."""

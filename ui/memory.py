@@ -49,6 +49,7 @@ class Turn(BaseModel):
     chosen_of: int = 1
     ranked: bool = False
     stopped: bool = False
+    thumb: bool | None = None
 
 
 class Answer(BaseModel):
@@ -68,11 +69,16 @@ class Comparison(BaseModel):
 
 
 class Conversation(Remembered):
-    """The turns so far; while answers are awaited or unranked the last turn is the person's."""
+    """The turns so far; while answers are awaited or unranked the last turn is the person's.
+
+    `system` stands before them; `thumbed` is the turn whose thumb may still be explained.
+    """
 
     id: str = Field(default_factory=new_id)
     turns: list[Turn] = []
     comparison: Comparison | None = None
+    system: str = ""
+    thumbed: int | None = None
 
     @property
     def unanswered(self) -> bool:
@@ -81,7 +87,8 @@ class Conversation(Remembered):
 
     def messages(self) -> list[Message]:
         """What the model is given."""
-        return [Message(role=turn.role, content=turn.text) for turn in self.turns]
+        before = [Message(role="system", content=self.system)] if self.system.strip() else []
+        return before + [Message(role=turn.role, content=turn.text) for turn in self.turns]
 
     def say(self, text: str) -> None:
         """Add what the person said; a message still unanswered becomes longer."""
@@ -120,6 +127,24 @@ class Conversation(Remembered):
     def take_back(self) -> str:
         """Remove the unanswered message and return it."""
         return self.turns.pop().text if self.unanswered else ""
+
+    def rewind(self, place: int) -> str:
+        """Go back to before a message and return it, to be said otherwise: the conversation goes on
+        from there, and what came after stays on record as another branch.
+        """
+        if not 0 <= place < len(self.turns) or self.turns[place].role != "user":
+            return ""
+        said, self.turns = self.turns[place].text, self.turns[:place]
+        self.comparison = self.thumbed = None
+        return said
+
+    def ask_again(self) -> bool:
+        """Take back the last answer, to have another; whether there was one."""
+        if self.comparison is not None or not self.turns or self.turns[-1].role != "assistant":
+            return False
+        self.turns.pop()
+        self.thumbed = None
+        return True
 
 
 def _turn(answer: Answer, *, stopped: bool = False, ranked: bool = False) -> Turn:

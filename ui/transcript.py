@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ui.memory import Answer, Conversation, Turn
 from ui.nodes import Node, fragment, node
+from ui.thumbs import buttons
 
 EXAMPLES = (
     "Hello! My name is Mia.",
@@ -28,14 +29,19 @@ def transcript(
     """
     if not conversation.turns:
         return fragment(_welcome(welcome))
-    bubbles = [_bubble(turn) for turn in conversation.turns]
+    turns = conversation.turns
+    calm = not busy and streaming is None
+    bubbles = [
+        _bubble(turn, place, last=place == len(turns) - 1, calm=calm)
+        for place, turn in enumerate(turns)
+    ]
     if streaming is not None:
         bubbles.append(_growing(streaming))
     elif conversation.unanswered and not busy:
         bubbles.append(_unanswered(note or "Not answered.", wrong))
-    turns = node("ol", "rl-log", *bubbles)
+    log = node("ol", "rl-log", *bubbles)
     return fragment(
-        node("div", "", turns, role="log", aria_label="Conversation", aria_busy=_flag(busy))
+        node("div", "", log, role="log", aria_label="Conversation", aria_busy=_flag(busy))
     )
 
 
@@ -63,16 +69,28 @@ def _welcome(text: str) -> Node:
     )
 
 
-def _bubble(turn: Turn) -> Node:
+def _bubble(turn: Turn, place: int, *, last: bool, calm: bool) -> Node:
+    """A turn with what can be done with it, which is nothing while answers come."""
     if turn.role == "user":
-        return node("li", "rl-turn rl-user", _spoken("You"), node("div", "rl-text", turn.text))
-    return node(
-        "li",
-        "rl-turn rl-model",
-        _spoken("Model"),
-        _answered(turn),
-        node("div", "rl-foot", _badge(turn.version), *_marks(turn)),
-    )
+        # The last one, while it is unanswered, has its own button to be edited.
+        acts = [_act("Edit", "rewrite", place)] if calm and not last else []
+        said = node("div", "rl-text", turn.text)
+        return node("li", "rl-turn rl-user", _spoken("You"), said, *_foot(acts))
+    acts = []
+    if turn.candidate is not None and not turn.stopped:
+        acts += buttons(place, turn.thumb)
+    if last:
+        acts.append(_act("Another answer", "another", place))
+    foot = node("div", "rl-foot", _badge(turn.version), *_marks(turn), *(acts if calm else ()))
+    return node("li", "rl-turn rl-model", _spoken("Model"), _answered(turn), foot)
+
+
+def _act(text: str, action: str, place: int) -> Node:
+    return node("button", "rl-act", text, type="button", data_action=action, data_id=place)
+
+
+def _foot(acts: list[Node]) -> list[Node]:
+    return [node("div", "rl-foot", *acts)] if acts else []
 
 
 def _answered(turn: Turn) -> Node:

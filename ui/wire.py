@@ -34,6 +34,28 @@ class Word(Wire):
     odds: list[Odd] = []
 
 
+class Past(Wire):
+    """A conversation of before, by what was said first in it."""
+
+    id: str
+    title: str
+    updated_at: float
+    answers: int = 0
+
+
+class PastTurn(Wire):
+    """A turn of it; `parent` is the turn that it answers."""
+
+    id: str
+    parent: str | None = None
+    role: str
+    text: str
+    at: float = 0.0
+    version: str | None = None
+    candidate: str | None = None
+    rank: int | None = None
+
+
 class Waiting(Wire):
     """Rankings and demonstrations that no round has learned from yet, and how many start one."""
 
