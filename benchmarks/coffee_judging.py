@@ -18,8 +18,12 @@ from learner.reward import RankedGroup, RewardModel, train
 from learner.settings import RewardSettings
 from policy.chat import Chat
 
-SETTINGS = RewardSettings(kind="binary", rankings_per_step=8)
-"""Judgements are single replies, a step of four would be mostly good ones."""
+SETTINGS = RewardSettings(kind="binary", rankings_per_step=8, learning_rate=3e-4)
+"""Judgements are single replies, a step of four would be mostly good ones. Rate and passes were
+chosen on two further splits, 5 and 6, where the areas after each half pass were still rising."""
+
+CONTEXT = 160
+"""Tokens of a prompt, its last ones, that are read: most of what counts was said last."""
 
 
 def judging(shop: Workshop, split: int) -> dict[str, Any]:
@@ -64,7 +68,7 @@ def group_of(one: Judgement, chat: Chat) -> RankedGroup:
     """A judgement as an element of the loss. Those of one context are an element each: a context
     whose many replies are nearly all bad would count as little as one with a single good one.
     """
-    prompt, reply = prompt_ids(chat, one.context), reply_ids(chat, one.reply)
+    prompt, reply = prompt_ids(chat, one.context)[-CONTEXT:], reply_ids(chat, one.reply)
     return RankedGroup(one.key, Group(prompt, (reply,)), (1,), (one.reply,), thumbs=(one.good,))
 
 

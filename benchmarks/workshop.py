@@ -28,7 +28,7 @@ class Effort:
 
     passes: int = 4
     splits: int = 5
-    reward_epochs: int = 1
+    reward_epochs: int = 3
     ppo_steps: int = 36
     prompts_per_step: int = 16
     held_out_prompts: int = 200
@@ -40,6 +40,7 @@ class Effort:
 QUICK = Effort(
     passes=1,
     splits=2,
+    reward_epochs=1,
     ppo_steps=1,
     prompts_per_step=4,
     held_out_prompts=8,

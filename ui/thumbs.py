@@ -51,17 +51,13 @@ def buttons(place: int, thumb: bool | None) -> list[Node]:
     return [
         node(
             "button",
-            "rl-thumb",
-            sign,
+            "rl-act",
+            text,
             type="button",
             data_action=action,
             data_id=place,
             aria_pressed="true" if thumb is up else "false",
-            aria_label=label,
-            title=label,
+            aria_label=f"{text} answer",
         )
-        for action, up, sign, label in (
-            ("up", True, "\N{THUMBS UP SIGN}\N{VARIATION SELECTOR-15}", "Good answer"),
-            ("down", False, "\N{THUMBS DOWN SIGN}\N{VARIATION SELECTOR-15}", "Bad answer"),
-        )
+        for action, up, text in (("up", True, "Good"), ("down", False, "Bad"))
     ]
