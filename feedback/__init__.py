@@ -4,6 +4,8 @@ store.py          each method is one transaction; stores/ has them by topic, and
 conversations.py  what was asked and answered
 rankings.py       what people said of the answers
 demonstrations.py what people would have answered
+exports.py        what people said as lines; imports.py and restoring.py lines as rows
+exchange/         pure: the field's formats, and our own
 training.py       what the learner learns from, and what waits for it
 inputs.py         what each round worked on; repeats.py  a round again on the same
 versions.py       versions, their states, the live pointer

@@ -16,6 +16,9 @@ from .tables import Candidate, Generation
 
 NAME_LIMIT = 256
 
+IMPORTED = "imported"
+"""The version of answers that came from a file: they and their prompts have no token ids."""
+
 
 def check_name(param: str, value: str) -> str:
     """The value, if it can be a name: 1 to 256 characters, none of them U+0000 or half of a
@@ -171,7 +174,7 @@ def last_asked(session: Session, limit: int) -> Sequence[Generation]:
     )
     asked = (
         select(col(Generation.id).label("id"), newest.label("place"))
-        .where(col(Generation.consented))
+        .where(col(Generation.consented), col(Generation.deleted_at).is_(None))
         .subquery()
     )
     return session.exec(

@@ -176,20 +176,21 @@ def _stored(row: Demonstration, *, repeated: bool = False) -> StoredDemonstratio
     )
 
 
+def learnable() -> ColumnElement[bool]:
+    """Consented, and not taken back."""
+    return col(Demonstration.consented) & col(Demonstration.deleted_at).is_(None)
+
+
 def consented(session: Session) -> list[StoredDemonstration]:
     """Every demonstration to learn from, oldest first."""
-    rows = session.exec(
-        select(Demonstration).where(col(Demonstration.consented)).order_by(col(Demonstration.id))
-    )
+    rows = session.exec(select(Demonstration).where(learnable()).order_by(col(Demonstration.id)))
     return [_stored(row) for row in rows]
 
 
 def waiting(session: Session) -> Waiting:
     """How many consented demonstrations no finished round has used, and how old the oldest is."""
     count, oldest = session.exec(
-        select(func.count(), func.min(Demonstration.created_at)).where(
-            col(Demonstration.consented), ~_used()
-        )
+        select(func.count(), func.min(Demonstration.created_at)).where(learnable(), ~_used())
     ).one()
     if oldest is None:
         return Waiting(0, None)

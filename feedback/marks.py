@@ -18,7 +18,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from . import lease
-from .conversations import check_name, messages_of
+from .conversations import IMPORTED, check_name, messages_of
 from .database import now
 from .errors import IdempotencyConflict, InvalidMark, StoreError, UnknownCandidate
 from .preferences import THUMB, Answer, MarkedPrompt
@@ -139,10 +139,15 @@ def _stored(rows: Sequence[Mark], *, repeated: bool = False) -> StoredMark:
 
 
 def _learnable(criteria: Iterable[str]) -> ColumnElement[bool]:
-    """By one of these criteria, consented, and its person's last word."""
+    """By one of these criteria, and to be learned from."""
+    return standing() & col(Mark.criterion).in_([*criteria])
+
+
+def standing() -> ColumnElement[bool]:
+    """Consented, not taken back, and its person's last word."""
     later = aliased(Mark)
     replaced = exists().where(col(later.supersedes) == col(Mark.id))
-    return col(Mark.consented) & col(Mark.criterion).in_([*criteria]) & ~replaced
+    return col(Mark.consented) & col(Mark.deleted_at).is_(None) & ~replaced
 
 
 def prompts(session: Session, criteria: Iterable[str]) -> list[MarkedPrompt]:
@@ -156,7 +161,7 @@ def prompts(session: Session, criteria: Iterable[str]) -> list[MarkedPrompt]:
     )
     groups: dict[tuple[str, str], list[tuple[Mark, Candidate, Generation]]] = defaultdict(list)
     for mark, candidate, generation in rows:
-        if candidate.token_ids:
+        if candidate.token_ids or generation.version == IMPORTED:
             groups[mark.person, mark.prompt_digest].append((mark, candidate, generation))
     return [_marked(group) for group in groups.values()]
 

@@ -57,7 +57,7 @@ def rankings(
     """Every ranking to learn from, or those that are asked for, oldest first, its answers in the
     order of its ranks. One weighs 1 unless `weights` says otherwise.
     """
-    wanted, weights = _learnable() if which is None else which, weights or {}
+    wanted, weights = learnable() if which is None else which, weights or {}
     chosen = session.exec(select(Ranking).where(wanted).order_by(col(Ranking.id))).all()
     ranked = session.exec(
         select(RankedCandidate, Candidate)
@@ -80,7 +80,14 @@ def rankings(
 
 def of(ids: Collection[int]) -> ColumnElement[bool]:
     """Those of these ids that are to be learned from."""
-    return _learnable() & col(Ranking.id).in_(ids)
+    return learnable() & col(Ranking.id).in_(ids)
+
+
+def ids_after(session: Session, after: int, limit: int) -> list[int]:
+    """The ids of the next rankings to learn from."""
+    query = select(Ranking.id).where(learnable(), col(Ranking.id) > after)
+    ids = session.exec(query.order_by(col(Ranking.id)).limit(limit)).all()
+    return [id for id in ids if id is not None]
 
 
 def ids_by_use(session: Session, round_id: int | None) -> tuple[list[int], list[int]]:
@@ -90,7 +97,7 @@ def ids_by_use(session: Session, round_id: int | None) -> tuple[list[int], list[
     used = exists().where(
         col(RoundInput.ranking_id) == col(Ranking.id), col(RoundInput.round_id) == round_id
     )
-    rows = session.exec(select(Ranking.id, used).where(_learnable()).order_by(col(Ranking.id)))
+    rows = session.exec(select(Ranking.id, used).where(learnable()).order_by(col(Ranking.id)))
     ids: tuple[list[int], list[int]] = ([], [])
     for id, was_used in rows:
         if id is not None:
@@ -103,10 +110,12 @@ def last(session: Session) -> int:
     return session.exec(select(func.max(Ranking.id))).one() or 0
 
 
-def _learnable() -> ColumnElement[bool]:
+def learnable() -> ColumnElement[bool]:
+    """Consented, comparable, not taken back, and its person's last word."""
     later = aliased(Ranking)
     replaced = exists().where(col(later.supersedes) == col(Ranking.id))
-    return col(Ranking.consented) & col(Ranking.comparable) & ~replaced
+    kept = col(Ranking.deleted_at).is_(None)
+    return col(Ranking.consented) & col(Ranking.comparable) & kept & ~replaced
 
 
 def _generations(session: Session, ids: Collection[int] | None) -> dict[str, Generation]:

@@ -11,7 +11,7 @@ from .row import Row
 
 class Generation(Row, table=True):
     """`prompt_digest` is one for all generations that answer the same messages with the same token
-    ids.
+    ids. `deleted_at`: its person took it back, and its words and tokens are gone.
     """
 
     __tablename__ = "generation"
@@ -31,6 +31,7 @@ class Generation(Row, table=True):
     seed: int = Field(sa_type=BigInteger)
     template_hash: str
     created_at: float = Field(sa_type=Float, index=True)
+    deleted_at: float | None = Field(default=None, sa_type=Float)
 
 
 class Candidate(Row, table=True):
