@@ -19,6 +19,7 @@ from torch import Tensor
 from feedback.preferences import RankedPrompt
 from feedback.store import Store
 from learner.batching import collate
+from learner.encoding import Encoder
 from learner.features import reply_features_RD
 from learner.head_update import Seen, heads_HD, put, updated
 from learner.marked import ranked_group
@@ -49,9 +50,16 @@ class Fresh:
     """
 
     def __init__(
-        self, store: Store, folder: Path, id: str, model: RewardModel, settings: RewardSettings
+        self,
+        store: Store,
+        folder: Path,
+        id: str,
+        model: RewardModel,
+        settings: RewardSettings,
+        encoder: Encoder,
     ) -> None:
         self.store = store
+        self.encoder = encoder
         self.file = folder / f"{id}.safetensors"
         self.id = id
         self.model = model
@@ -85,8 +93,10 @@ class Fresh:
         last = self.store.last_ranking()
         used, new = self.store.rankings_by_use(self.id)
         replayed = random.Random(0).sample(used, min(REPLAYED, len(used)))
-        read = self.store.training_rankings
-        return Due(read(new[-TAKEN:]), read(replayed), last)
+        return Due(self._rankings(new[-TAKEN:]), self._rankings(replayed), last)
+
+    def _rankings(self, ids: Sequence[int]) -> list[RankedPrompt]:
+        return self.encoder.answered(self.store.training_rankings(ids))
 
     @torch.no_grad()
     def _see(self, rankings: Sequence[RankedPrompt]) -> None:

@@ -64,7 +64,7 @@ class Ranked:
     def read(self) -> Reason | None:
         """Everything the round works on; a reason if the rankings do not suffice."""
         self.ground.progress.stage("reading")
-        self.rankings, self.marked = self._rankings(), self._marked()
+        self.rankings, self.marked = self.ground.readable(self._rankings(), self._marked())
         splits = [r.split for r in self.rankings] + [m.split for m in self.marked if m.thumbs]
         train, judge = splits.count("train"), splits.count("judge")
         if min(train, judge) < ENOUGH_RANKINGS:

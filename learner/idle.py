@@ -124,6 +124,7 @@ class Idle:
     def _load(self, reward: str) -> Loaded:
         # what takes seconds to import waits for a reward model
         from learner.device import device_of
+        from learner.encoding import Encoder
         from learner.fresh import Fresh
         from learner.parallel import use_threads
         from learner.published import published
@@ -134,5 +135,6 @@ class Idle:
         reader = Reader(load_chat(self.versions.folder("v0")), self.said)
         device = device_of(self.settings.device)
         rewarder = published(self.versions, reward, reader, device)
-        heads = self.versions.root.parent / "heads"
-        return Loaded(reward, rewarder, Fresh(self.store, heads, reward, rewarder.own, settings))
+        heads, encoder = self.versions.root.parent / "heads", Encoder(self.versions.folder("v0"))
+        fresh = Fresh(self.store, heads, reward, rewarder.own, settings, encoder)
+        return Loaded(reward, rewarder, fresh)
