@@ -88,7 +88,7 @@ def prompt_digest(messages: tuple[tuple[str, str], ...], prompt_ids: tuple[int, 
 def generation(session: Session, id: str) -> GenerationRecord:
     """The generation as recorded; raises NotFound."""
     row = session.get(Generation, id)
-    if row is None:
+    if row is None or row.deleted_at is not None:
         raise NotFound(f"no completion has the id {id!r}", param="completion_id", value=id)
     rows = session.exec(
         select(Candidate).where(Candidate.generation_id == id).order_by(col(Candidate.place))
@@ -125,9 +125,9 @@ def _candidate_record(row: Candidate) -> CandidateRecord:
 def candidate(session: Session, id: str) -> StoredCandidate:
     """The candidate with its generation; raises UnknownCandidate."""
     row = session.get(Candidate, id)
-    if row is None:
+    generation = None if row is None else session.get_one(Generation, row.generation_id)
+    if row is None or generation is None or generation.deleted_at is not None:
         raise UnknownCandidate(f"no candidate has the id {id!r}", param="candidate", value=id)
-    generation = session.get_one(Generation, row.generation_id)
     return StoredCandidate(
         id=row.id,
         index=row.place,

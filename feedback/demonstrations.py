@@ -146,7 +146,7 @@ def _edited(session: Session, id: str, messages: Turns) -> Generation:
     generation = session.exec(
         select(Generation)
         .join(Candidate, col(Candidate.generation_id) == Generation.id)
-        .where(Candidate.id == id)
+        .where(Candidate.id == id, col(Generation.deleted_at).is_(None))
     ).first()
     if generation is None:
         raise UnknownCandidate(f"no candidate has the id {id!r}", param="candidate", value=id)

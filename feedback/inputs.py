@@ -38,8 +38,10 @@ def use(
 
 
 def used(session: Session, round_id: int) -> list[RankedPrompt]:
-    """The rankings that were written down, oldest first, with their weights."""
-    chosen = col(Ranking.id).in_(
+    """The rankings that were written down and not taken back since, oldest first, with their
+    weights.
+    """
+    chosen = col(Ranking.deleted_at).is_(None) & col(Ranking.id).in_(
         select(RoundInput.ranking_id).where(RoundInput.round_id == round_id)
     )
     weights = {row.ranking_id: row.weight for row in _rows(session, round_id)}
@@ -67,25 +69,28 @@ def _prompts(session: Session, round_id: int) -> Sequence[Generation]:
     return session.exec(
         select(Generation)
         .join(RoundPrompt, col(RoundPrompt.generation_id) == col(Generation.id))
-        .where(RoundPrompt.round_id == round_id)
+        .where(RoundPrompt.round_id == round_id, col(Generation.deleted_at).is_(None))
         .order_by(col(RoundPrompt.place))
     ).all()
 
 
-def listed(session: Session, round_id: int) -> list[InputInfo]:
-    """The round's rankings, oldest first, with whose they are and what they weigh."""
-    rows = session.exec(
+def listed(session: Session, round_id: int, *, kept: bool = False) -> list[InputInfo]:
+    """The round's rankings, oldest first, with whose they are and what they weigh; `kept`: without
+    those that were taken back since.
+    """
+    query = (
         select(RoundInput, Ranking.person)
         .join(Ranking, col(Ranking.id) == RoundInput.ranking_id)
         .where(RoundInput.round_id == round_id)
         .order_by(col(RoundInput.ranking_id))
     )
+    rows = session.exec(query.where(col(Ranking.deleted_at).is_(None)) if kept else query)
     return [InputInfo(row.ranking_id, person, row.weight) for row, person in rows]
 
 
 def copy(session: Session, source: int, target: int, without: Collection[str]) -> None:
     """Write down for one round what another worked on, but for these people's rankings."""
-    for info in listed(session, source):
+    for info in listed(session, source, kept=True):
         if info.person not in without:
             session.add(RoundInput(round_id=target, ranking_id=info.ranking_id, weight=info.weight))
     for place, row in enumerate(_prompts(session, source)):

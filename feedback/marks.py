@@ -91,7 +91,7 @@ def _generation(session: Session, candidate: str) -> Generation:
     generation = session.exec(
         select(Generation)
         .join(Candidate, col(Candidate.generation_id) == Generation.id)
-        .where(Candidate.id == candidate)
+        .where(Candidate.id == candidate, col(Generation.deleted_at).is_(None))
     ).first()
     if generation is None:
         message = f"no candidate has the id {candidate!r}"

@@ -127,7 +127,7 @@ def named(session: Session, ids: Sequence[str]) -> Pairs:
         for candidate, generation in session.exec(
             select(Candidate, Generation)
             .join(Generation, col(Generation.id) == Candidate.generation_id)
-            .where(col(Candidate.id).in_(ids))
+            .where(col(Candidate.id).in_(ids), col(Generation.deleted_at).is_(None))
         )
     }
     for place, id in enumerate(ids):
@@ -142,7 +142,7 @@ def _choices(session: Session, completion_id: str) -> Pairs:
     pairs = session.exec(
         select(Candidate, Generation)
         .join(Generation, col(Generation.id) == Candidate.generation_id)
-        .where(Generation.id == completion_id)
+        .where(Generation.id == completion_id, col(Generation.deleted_at).is_(None))
         .order_by(col(Candidate.place))
     ).all()
     if not pairs:

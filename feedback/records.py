@@ -138,6 +138,21 @@ class StoredDemonstration:
 
 
 @dataclass(frozen=True)
+class Erased:
+    """What a person took back: how many rows of each kind, the rounds that had used any, and the
+    versions that these published or that were made from those.
+    """
+
+    person: str
+    requests: int
+    rankings: int
+    marks: int
+    demonstrations: int
+    rounds: tuple[int, ...]
+    versions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Waiting:
     """Rankings, or demonstrations, that no finished round has used: how many, and the age of the
     oldest in seconds (None if there is none).

@@ -258,7 +258,7 @@ def _asked(session: Session, candidate: str) -> Generation:
     generation = session.exec(
         select(Generation)
         .join(Candidate, col(Candidate.generation_id) == Generation.id)
-        .where(Candidate.id == candidate)
+        .where(Candidate.id == candidate, col(Generation.deleted_at).is_(None))
     ).first()
     if generation is None:
         message = f"no candidate has the id {candidate!r}"
