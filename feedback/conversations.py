@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from . import consents
 from .errors import InvalidText, NotFound, UnknownCandidate
 from .preferences import first_user_message, split_of
 from .records import CandidateRecord, GenerationRecord, LoggedPrompt, StoredCandidate
@@ -35,22 +36,23 @@ def check_name(param: str, value: str) -> str:
 
 def record(session: Session, record: GenerationRecord) -> None:
     """Append a generation with its candidates; which side of the split it is on is settled here,
-    for good.
+    for good, and so is whether its person consents.
     """
     check_name("user", record.person)
     check_name("conversation_id", record.conversation_id)
-    session.add(_generation_row(record))
+    consented = record.consented and consents.holds(session, record.person)
+    session.add(_generation_row(record, consented))
     session.flush()
     for candidate in record.candidates:
         session.add(_candidate_row(candidate, record.id))
 
 
-def _generation_row(record: GenerationRecord) -> Generation:
+def _generation_row(record: GenerationRecord, consented: bool) -> Generation:
     return Generation(
         id=record.id,
         conversation_id=record.conversation_id,
         person=record.person,
-        consented=record.consented,
+        consented=consented,
         split=split_of(first_user_message(record.messages)),
         version=record.version,
         digest=record.digest,
@@ -174,7 +176,11 @@ def last_asked(session: Session, limit: int) -> Sequence[Generation]:
     )
     asked = (
         select(col(Generation.id).label("id"), newest.label("place"))
-        .where(col(Generation.consented), col(Generation.deleted_at).is_(None))
+        .where(
+            col(Generation.consented),
+            col(Generation.deleted_at).is_(None),
+            consents.willing(col(Generation.person)),
+        )
         .subquery()
     )
     return session.exec(

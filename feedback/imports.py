@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from . import conversations, demonstrations, marks, rankings, restoring
+from .consents import OPT_IN
 from .conversations import IMPORTED
 from .database import now
 from .errors import StoreError
@@ -52,6 +53,7 @@ def take(session: Session, format: str, lines: Sequence[NumberedLine], person: s
     Raises InvalidText for the person.
     """
     conversations.check_name("user", person)
+    session.info[OPT_IN] = False  # whoever brings a file answers for its people's consent
     parsed = [Parsed.of(format, line) for line in lines]
     known, report = _known(session, parsed), ImportReport()
     for one in parsed:

@@ -17,10 +17,11 @@ from sqlalchemy import ColumnElement, exists, func
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from . import lease
+from . import consents, lease
 from .conversations import IMPORTED, check_name, messages_of
 from .database import now
 from .errors import IdempotencyConflict, InvalidMark, StoreError, UnknownCandidate
+from .inputs import was_left_out
 from .preferences import THUMB, Answer, MarkedPrompt
 from .records import Claim, StoredMark, Waiting
 from .tables import Candidate, Generation, Mark, Round, RoundMark
@@ -113,7 +114,7 @@ def _row(session: Session, body: MarkBody, generation: Generation, criterion: st
         criterion=criterion,
         value=body.values[criterion],
         prompt_digest=generation.prompt_digest,
-        consented=generation.consented,
+        consented=generation.consented and consents.holds(session, body.person),
         supersedes=earlier,
         idempotency_key=body.idempotency_key,
         body_digest=body.digest(),
@@ -147,7 +148,11 @@ def standing() -> ColumnElement[bool]:
     """Consented, not taken back, and its person's last word."""
     later = aliased(Mark)
     replaced = exists().where(col(later.supersedes) == col(Mark.id))
-    return col(Mark.consented) & col(Mark.deleted_at).is_(None) & ~replaced
+    kept = col(Mark.deleted_at).is_(None) & ~replaced
+    willing = consents.willing(col(Mark.person))
+    return (
+        col(Mark.consented) & kept & willing & consents.asked_by_the_willing(col(Mark.candidate_id))
+    )
 
 
 def prompts(session: Session, criteria: Iterable[str]) -> list[MarkedPrompt]:
@@ -201,7 +206,7 @@ def waiting_thumbs(session: Session) -> Waiting:
     )
     groups = (
         select(func.min(Mark.created_at).label("since"))
-        .where(_learnable([THUMB]), ~used)
+        .where(_learnable([THUMB]), ~used, ~was_left_out("mark", col(Mark.id)))
         .group_by(col(Mark.person), col(Mark.prompt_digest))
         .subquery()
     )

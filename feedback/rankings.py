@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from . import training
+from . import consents, training
 from .conversations import check_name
 from .database import now
 from .errors import DifferentPrompts, IdempotencyConflict, InvalidRanking, UnknownCandidate
@@ -191,7 +191,8 @@ def _row(session: Session, body: RankingBody, pairs: Pairs) -> Ranking:
         person=body.person,
         conversation_id=generation.conversation_id,
         split=generation.split,
-        consented=all(generation.consented for _, generation in pairs),
+        consented=all(generation.consented for _, generation in pairs)
+        and consents.holds(session, body.person),
         comparable=sum(rank is not None for rank in body.ranks) >= 2,
         none_acceptable=body.none_acceptable,
         ratings={name: list(values) for name, values in body.ratings.items()}

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, delete, exists, func
 from sqlalchemy.orm import aliased, defer
 from sqlmodel import Session, col, select
 
+from . import consents
 from .conversations import messages_of
 from .database import now
 from .preferences import Answer, RankedPrompt
@@ -39,6 +40,11 @@ def dequeue(session: Session, round_id: int) -> None:
     """The round is done: what it used waits no longer."""
     used = select(RoundInput.ranking_id).where(RoundInput.round_id == round_id)
     session.exec(delete(WaitingRanking).where(col(WaitingRanking.ranking_id).in_(used)))
+
+
+def unqueue(session: Session, ids: Collection[int]) -> None:
+    """These wait no longer, though no round has used them."""
+    session.exec(delete(WaitingRanking).where(col(WaitingRanking.ranking_id).in_(ids)))
 
 
 def waiting(session: Session) -> Waiting:
@@ -114,8 +120,13 @@ def learnable() -> ColumnElement[bool]:
     """Consented, comparable, not taken back, and its person's last word."""
     later = aliased(Ranking)
     replaced = exists().where(col(later.supersedes) == col(Ranking.id))
+    return col(Ranking.consented) & col(Ranking.comparable) & allowed() & ~replaced
+
+
+def allowed() -> ColumnElement[bool]:
+    """Not taken back, and nobody of whom it is has said no since."""
     kept = col(Ranking.deleted_at).is_(None)
-    return col(Ranking.consented) & col(Ranking.comparable) & kept & ~replaced
+    return kept & consents.willing(col(Ranking.person)) & consents.ranked_for_the_willing()
 
 
 def _generations(session: Session, ids: Collection[int] | None) -> dict[str, Generation]:

@@ -7,7 +7,7 @@ they have taken in. Rounds start from the starting model and never read them.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from torch import Tensor
 from feedback.preferences import RankedPrompt
 from feedback.store import Store
 from learner.batching import collate
-from learner.encoding import Encoder
 from learner.features import reply_features_RD
 from learner.head_update import Seen, heads_HD, put, updated
 from learner.marked import ranked_group
@@ -46,7 +45,8 @@ class Fresh:
     """A reward model whose heads follow the rankings.
 
     `since` counts the rankings taken in, `changed` are the answers whose rankings were among them
-    and that are to be scored again.
+    and that are to be scored again. `read` gives rankings by their ids, as far as they may be
+    learned from.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Fresh:
         id: str,
         model: RewardModel,
         settings: RewardSettings,
-        encoder: Encoder,
+        read: Callable[[Sequence[int]], list[RankedPrompt]],
     ) -> None:
         self.store = store
-        self.encoder = encoder
+        self.read = read
         self.file = folder / f"{id}.safetensors"
         self.id = id
         self.model = model
@@ -93,10 +93,7 @@ class Fresh:
         last = self.store.last_ranking()
         used, new = self.store.rankings_by_use(self.id)
         replayed = random.Random(0).sample(used, min(REPLAYED, len(used)))
-        return Due(self._rankings(new[-TAKEN:]), self._rankings(replayed), last)
-
-    def _rankings(self, ids: Sequence[int]) -> list[RankedPrompt]:
-        return self.encoder.answered(self.store.training_rankings(ids))
+        return Due(self.read(new[-TAKEN:]), self.read(replayed), last)
 
     @torch.no_grad()
     def _see(self, rankings: Sequence[RankedPrompt]) -> None:

@@ -85,7 +85,7 @@ class Ranked:
         """
         rankings = self.ground.store.used_rankings(self.ground.claim.round_id)
         if not rankings:
-            rankings = self.ground.store.training_rankings()
+            rankings = self.ground.sieve.rankings(self.ground.store.training_rankings())
             self.ground.store.use_rankings(self.ground.claim, [r.ranking_id for r in rankings])
         return rankings
 
@@ -93,6 +93,7 @@ class Ranked:
         """Thumbs and ratings, as far as this kind of reward model learns from them."""
         criteria = taught_by(self.ground.settings.reward)
         marked = self.ground.store.training_marks(criteria) if criteria else []
+        marked = self.ground.sieve.marked(marked)
         ids = [id for m in marked for id in m.mark_ids]
         self.ground.store.use_marks(self.ground.claim, ids)
         return marked

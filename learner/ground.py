@@ -27,6 +27,7 @@ from learner.progress import Progress
 from learner.publishing import Publisher
 from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
 from learner.settings import LearnerSettings
+from learner.sieve import Sieve
 from policy.model import Model
 from policy.versions import Versions
 
@@ -94,6 +95,7 @@ class Ground:
         self.notes: list[Reason] = []
         self.plan = plan_of(store, versions, settings, claim.round_id)
         self.settings, self.seed = self.plan.settings, self.plan.seed
+        self.sieve = Sieve(store, claim, allowed=self.settings.personal_data)
 
     def clear_leftovers(self) -> None:
         """Remove folders that an interrupted round published and did not live to register."""
@@ -113,7 +115,8 @@ class Ground:
 
     def prompts(self) -> Sequence[LoggedPrompt]:
         """What people asked, written down: the same for whoever goes on with the round."""
-        return self.encoder.prompts(self.store.use_prompts(self.claim, LOGGED_PROMPTS))
+        asked = self.store.use_prompts(self.claim, LOGGED_PROMPTS)
+        return self.encoder.prompts(self.sieve.prompts(asked))
 
     def readable(
         self, rankings: Sequence[RankedPrompt], marked: Sequence[MarkedPrompt]

@@ -24,4 +24,6 @@ def run(ground: Ground) -> Result:
         result = from_demonstrations.learn(ground)
     else:
         result = Ranked(ground).learn(improving="ppo" in stages)
-    return replace(result, reasons=(*ground.notes, *result.reasons))
+    held = ground.sieve.note()
+    notes = (*ground.notes, held) if held else ground.notes
+    return replace(result, reasons=(*notes, *result.reasons))

@@ -8,12 +8,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import StreamingResponse
 
+from feedback.consents import TEXT_VERSION
 from feedback.exchange.formats import OWN
+from feedback.records import ConsentInfo
 
 from . import access
 from .exchange import EXPORTED, streamed
 from .serving import Serving
-from .wire import Name
+from .wire import ConsentRequest, Name
 
 router = APIRouter()
 
@@ -26,6 +28,28 @@ def export(request: Request, user: User = None) -> StreamingResponse:
     serving: Serving = request.app.state.serving
     person = access.person(user, serving.key)
     return streamed(serving.store.export(OWN, person), "mine.jsonl")
+
+
+@router.get("/v1/me/consent")
+def consent(request: Request, user: User = None) -> dict[str, Any]:
+    """The person's word on being learned from, and the text that they are asked by. Without a key
+    silence is a yes."""
+    serving: Serving = request.app.state.serving
+    return told(serving.store.consent(access.person(user, serving.key)))
+
+
+@router.put("/v1/me/consent")
+def say_consent(request: Request, body: ConsentRequest) -> dict[str, Any]:
+    """Gives consent to the text of that version, or withdraws it: then nothing of the person's is
+    learned from any longer."""
+    serving: Serving = request.app.state.serving
+    person = access.person(body.user, serving.key)
+    version = body.version or TEXT_VERSION
+    return told(serving.store.say_consent(person, given=body.given, version=version))
+
+
+def told(info: ConsentInfo) -> dict[str, Any]:
+    return {"object": "consent", **asdict(info)}
 
 
 @router.delete("/v1/me")

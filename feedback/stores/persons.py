@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from .. import conversations, erasing
-from ..records import Erased
+from .. import consents, conversations, erasing
+from ..records import ConsentInfo, Erased
 from .transactions import Transactions
 
 
 class Persons(Transactions):
     """What a person may ask for."""
+
+    def consent(self, person: str) -> ConsentInfo:
+        """A person's word on being learned from, and what they are asked."""
+        with self._reading() as session:
+            return consents.info(session, person)
+
+    def say_consent(self, person: str, *, given: bool, version: str) -> ConsentInfo:
+        """Append a person's word, to this version of the text. Raises InvalidText, and StoreError
+        for a yes to another text than that of now.
+        """
+        conversations.check_name("user", person)
+        conversations.check_name("version", version)
+        with self._writing("rankings") as session:
+            return consents.say(session, person, given, version)
 
     def erase(self, person: str) -> Erased:
         """Empty all that is this person's, and tell which rounds and versions had used it; no later
