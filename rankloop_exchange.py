@@ -13,7 +13,7 @@ from typing import BinaryIO, TextIO
 
 from rankloop_settings import Settings, UserError
 
-BATCH = 200
+BATCH = 50
 """Lines stored in one transaction: other writers wait for it."""
 
 CHUNK = 2**20

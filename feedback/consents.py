@@ -7,6 +7,7 @@ whatever held before.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func
@@ -15,7 +16,6 @@ from sqlmodel import Session, col, select
 
 from .database import now
 from .errors import StoreError
-from .records import ConsentInfo
 from .tables import Candidate, Consent, Generation, RankedCandidate, Ranking, WaitingRanking
 
 TEXT_VERSION = "1"
@@ -29,6 +29,21 @@ TEXT = (
 
 OPT_IN = "opt_in"
 """In a session's `info`: whether silence is a no."""
+
+
+@dataclass(frozen=True)
+class ConsentInfo:
+    """A person's last word on being learned from (None: they have said nothing), to which version
+    of the text; `holds`: what they say now may be. `text_version` and `text` are what is asked now.
+    """
+
+    person: str
+    given: bool | None
+    version: str | None
+    at: float | None
+    holds: bool
+    text_version: str
+    text: str
 
 
 def say(session: Session, person: str, given: bool, text_version: str) -> ConsentInfo:

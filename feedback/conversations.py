@@ -169,7 +169,7 @@ def logged(row: Generation) -> LoggedPrompt:
 
 
 def last_asked(session: Session, limit: int) -> Sequence[Generation]:
-    """The last generation of each of those prompts."""
+    """The last generation of each of those prompts; imported ones stand in where few were asked."""
     newest = func.row_number().over(
         partition_by=col(Generation.prompt_digest),
         order_by=(col(Generation.created_at).desc(), col(Generation.id).desc()),
@@ -187,6 +187,10 @@ def last_asked(session: Session, limit: int) -> Sequence[Generation]:
         select(Generation)
         .join(asked, col(Generation.id) == asked.c.id)
         .where(asked.c.place == 1)
-        .order_by(col(Generation.created_at).desc(), col(Generation.id).desc())
+        .order_by(
+            col(Generation.version) == IMPORTED,
+            col(Generation.created_at).desc(),
+            col(Generation.id).desc(),
+        )
         .limit(limit)
     ).all()

@@ -8,13 +8,13 @@ longer either: there is nothing left to compare.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, or_, update
 from sqlmodel import Session, col, select
 
 from .database import now
-from .records import Erased
 from .tables import (
     Candidate,
     CandidateReward,
@@ -37,6 +37,21 @@ NOBODY = "deleted"
 """Whose the emptied rows are."""
 
 APPENDED: dict[str, Any] = {"person": NOBODY, "idempotency_key": None, "body_digest": ""}
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What a person took back: how many rows of each kind, the rounds that had used any, and the
+    versions that these published or that were made from those.
+    """
+
+    person: str
+    requests: int
+    rankings: int
+    marks: int
+    demonstrations: int
+    rounds: tuple[int, ...]
+    versions: tuple[str, ...]
 
 
 def erase(session: Session, person: str) -> Erased:

@@ -138,36 +138,6 @@ class StoredDemonstration:
 
 
 @dataclass(frozen=True)
-class ConsentInfo:
-    """A person's last word on being learned from (None: they have said nothing), to which version
-    of the text; `holds`: what they say now may be. `text_version` and `text` are what is asked now.
-    """
-
-    person: str
-    given: bool | None
-    version: str | None
-    at: float | None
-    holds: bool
-    text_version: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Erased:
-    """What a person took back: how many rows of each kind, the rounds that had used any, and the
-    versions that these published or that were made from those.
-    """
-
-    person: str
-    requests: int
-    rankings: int
-    marks: int
-    demonstrations: int
-    rounds: tuple[int, ...]
-    versions: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Waiting:
     """Rankings, or demonstrations, that no finished round has used: how many, and the age of the
     oldest in seconds (None if there is none).
@@ -271,8 +241,8 @@ class RoundInfo:
 
     Outcomes: promoted, rejected, verified, needs_feedback, failed, cancelled; None while it is not
     over. `stages` None means those that are due. `rankings` and `demonstrations` count its inputs.
-    `left_out` counts what it found personal data in. `attempts` counts its claims. `repeat_of` is the round whose inputs it has, but for what the
-    people in `without` had said.
+    `left_out` counts what it found personal data in. `attempts` counts its claims. `repeat_of` is
+    the round whose inputs it has, but for what the people in `without` had said.
     """
 
     id: int

@@ -76,8 +76,8 @@ def rankings(
     entries: dict[int | None, list[tuple[RankedCandidate, Candidate]]] = defaultdict(list)
     for entry, candidate in ranked:
         entries[entry.ranking_id].append((entry, candidate))
-    ids = None if which is None else [ranking.id or 0 for ranking in chosen]
-    asked = _generations(session, ids)
+    found = (candidate for ranked in entries.values() for _, candidate in ranked)
+    asked = _generations(session, None if which is None else {c.generation_id for c in found})
     return [
         _ranked_prompt(ranking, entries[ranking.id], asked, weights.get(ranking.id or 0, 1.0))
         for ranking in chosen
@@ -129,15 +129,14 @@ def allowed() -> ColumnElement[bool]:
     return kept & consents.willing(col(Ranking.person)) & consents.ranked_for_the_willing()
 
 
-def _generations(session: Session, ids: Collection[int] | None) -> dict[str, Generation]:
-    """The generations that any ranking, or one of these, speaks of, by their ids."""
-    spoken_of = (col(Candidate.generation_id) == col(Generation.id)) & (
-        col(RankedCandidate.candidate_id) == col(Candidate.id)
+def _generations(session: Session, ids: Collection[str] | None) -> dict[str, Generation]:
+    """The generations that any ranking speaks of, or these, by their ids."""
+    spoken_of = exists().where(
+        col(Candidate.generation_id) == col(Generation.id),
+        col(RankedCandidate.candidate_id) == col(Candidate.id),
     )
-    if ids is not None:
-        spoken_of &= col(RankedCandidate.ranking_id).in_(ids)
-    rows = session.exec(select(Generation).where(exists().where(spoken_of)))
-    return {row.id: row for row in rows}
+    wanted = spoken_of if ids is None else col(Generation.id).in_(ids)
+    return {row.id: row for row in session.exec(select(Generation).where(wanted))}
 
 
 def _ranked_prompt(

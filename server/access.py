@@ -22,7 +22,7 @@ OPEN_ROUTES = frozenset({"/livez", "/readyz", "/health"})
 MAX_BODY = 2**20
 LARGE_BODIES = {"/v1/import": 2**28}
 """Of routes that let go of a body as it comes: 256 MiB. The command has no bound."""
-JSON_LINES = frozenset({"application/x-ndjson", "application/jsonl"})
+JSON_LINES = frozenset({"application/x-ndjson", "application/jsonl", "application/octet-stream"})
 LOCAL_PERSON, KEY_PERSON = "local", "key"
 
 

@@ -27,13 +27,19 @@ FormatQuery = Annotated[FormatName, Query()]
 User = Annotated[Name | None, Query()]
 
 JSON_LINES = "application/x-ndjson"
-BATCH = 200
+BATCH = 50
 """Lines stored in one transaction: other writers wait for it."""
 
 EXPORTED: dict[int | str, dict[str, Any]] = {
     200: {"content": {JSON_LINES: {"schema": {"type": "string"}}}, "description": "JSON lines."}
 }
-IMPORTED = {"requestBody": {"required": True, "content": {JSON_LINES: {"schema": {}}}}}
+LINES = {"schema": {"type": "string", "format": "binary"}}
+IMPORTED = {
+    "requestBody": {
+        "required": True,
+        "content": dict.fromkeys((JSON_LINES, "application/octet-stream"), LINES),
+    }
+}
 
 
 @router.get("/v1/export", response_class=StreamingResponse, responses=EXPORTED)

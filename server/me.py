@@ -8,9 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import StreamingResponse
 
-from feedback.consents import TEXT_VERSION
+from feedback.consents import TEXT_VERSION, ConsentInfo
 from feedback.exchange.formats import OWN
-from feedback.records import ConsentInfo
 
 from . import access
 from .exchange import EXPORTED, streamed

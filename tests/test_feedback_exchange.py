@@ -148,6 +148,17 @@ def test_imported_answers_have_no_tokens_and_say_so(store: Store) -> None:
     assert store.waiting().count == 2
 
 
+def test_what_was_asked_here_comes_before_what_was_imported(store: Store) -> None:
+    """Rollouts draw from the last prompts, and a file may bring more than there is room for."""
+    asked(store, "c1", ["A"], (("user", "asked"),))
+    rows = [{"prompt": f"p{i}", "chosen": "A", "rejected": "B"} for i in range(3)]
+    brought(store, "trl-preference", rows)
+    prompts = [prompt.messages[0][1] for prompt in store.logged_prompts(2)]
+    assert (prompts[0], len(prompts)) == ("asked", 2)
+    store.install_base(digest="d0")
+    assert [answer.id for answer in store.unscored("r1", 9)] == ["c1-0"]
+
+
 def test_what_was_not_consented_to_stays_out_of_the_fields_formats(store: Store) -> None:
     """A training file is to be trained on; our own format holds it, marked."""
     asked(store, "c1", ["A", "B"], consented=False)

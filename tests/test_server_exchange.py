@@ -36,13 +36,23 @@ def bring(server: Running, content: Any, **query: str) -> Any:
 
 
 def test_imported_lines_are_told_and_known_the_next_time(server: Running) -> None:
-    """450 lines are three batches; a bad one among them keeps its number in the file."""
+    """450 lines are nine batches; a bad one among them keeps its number in the file."""
     body = pairs(300, "x") + b"nonsense\n" + pairs(149, "y")
     first, again = (bring(server, body, user="ada").json() for _ in range(2))
     assert (first["lines"], first["imported"], first["refused"]) == (450, 449, 1)
     assert first["reasons"][0]["line"] == 301
     assert (again["imported"], again["known"], again["refused"]) == (0, 449, 1)
     assert {ranked.person for ranked in server.store.training_rankings()} == {"ada"}
+
+
+def test_an_imported_answer_is_shown_like_any_other(server: Running) -> None:
+    """Its version is `imported`; it has no tokens, and asking for one is a 404."""
+    bring(server, pairs(1, "shown"))
+    [ranked] = [r for r in server.store.training_rankings() if r.messages[0][1] == "shown 0"]
+    path = f"/v1/candidates/{ranked.answers[0].candidate_id}"
+    shown = server.http.get(path).json()
+    assert (shown["version"], shown["text"], shown["tokens"]) == ("imported", "A", [])
+    assert server.http.get(f"{path}/tokens/0").status_code == 404
 
 
 def test_an_answer_given_here_is_exported_whole(server: Running) -> None:

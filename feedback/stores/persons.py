@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from .. import consents, conversations, erasing
-from ..records import ConsentInfo, Erased
+from ..consents import ConsentInfo
+from ..erasing import Erased
 from .transactions import Transactions
 
 
