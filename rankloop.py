@@ -4,6 +4,7 @@
     rankloop server | learner | ui    one of them, in the foreground
     rankloop versions | rounds        look and steer, over the API of a running server
     rankloop rewards score            score conversations, on the data folder
+    rankloop export | import          what people said, in the field's formats, on the database
 
 It knows no torch, no gradio and no SQL: the process that it starts imports what it needs after.
 """
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rankloop_exchange import export_to, import_from
 from rankloop_settings import (
     Settings,
     UserError,
@@ -84,6 +86,8 @@ Without = Annotated[
     list[str] | None,
     typer.Option("--without", help="But for this person's rankings; may be given again."),
 ]
+Format = Annotated[str, typer.Argument(help="One of those in docs/reference.md.")]
+File = Annotated[str, typer.Argument(help="JSON lines; - is standard input or output.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the change.")]
 
 
@@ -361,6 +365,31 @@ def rewards_score(
         score_file(text, settings, reward, out)
     except (CannotScore, CorruptVersion, UnusableScorer, OSError) as error:
         raise UserError(f"{file}: {error}") from None
+
+
+@app.command("export", context_settings=ANY_SETTING)
+def export_(
+    context: typer.Context, format: Format, file: File, data: Data = None, config: Config = None
+) -> None:
+    """Write what people said to a file; no server needs to run."""
+    settings = load_settings(config, flags_of(context, data=data))
+    lines = export_to(settings, format, file)
+    typer.echo(f"{lines} lines exported", err=True)
+
+
+@app.command("import", context_settings=ANY_SETTING)
+def import_(
+    context: typer.Context,
+    format: Format,
+    file: File,
+    user: Annotated[str | None, typer.Option("--user", help="Who said it. [import:FILE]")] = None,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Store what a file holds that is not on record; no server needs to run."""
+    settings = load_settings(config, flags_of(context, data=data))
+    if not import_from(settings, format, file, user):
+        raise typer.Exit(1)
 
 
 def read_text(file: str) -> str:

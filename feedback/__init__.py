@@ -4,6 +4,10 @@ store.py          each method is one transaction; stores/ has them by topic, and
 conversations.py  what was asked and answered; histories.py  the same as conversations that branch
 rankings.py       what people said of the answers
 demonstrations.py what people would have answered
+exports.py        what people said as lines; imports.py and restoring.py lines as rows
+exchange/         pure: the field's formats, and our own
+erasing.py        what a person takes back; consents.py what they allow
+personal.py       pure: personal data in texts
 training.py       what the learner learns from, and what waits for it
 inputs.py         what each round worked on; repeats.py  a round again on the same
 versions.py       versions, their states, the live pointer

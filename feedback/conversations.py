@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from . import consents
 from .errors import InvalidText, NotFound, UnknownCandidate
 from .preferences import first_user_message, split_of
 from .records import CandidateRecord, GenerationRecord, LoggedPrompt, StoredCandidate
 from .tables import Candidate, Generation
 
 NAME_LIMIT = 256
+
+IMPORTED = "imported"
+"""The version of answers that came from a file: they and their prompts have no token ids."""
 
 
 def check_name(param: str, value: str) -> str:
@@ -32,22 +36,23 @@ def check_name(param: str, value: str) -> str:
 
 def record(session: Session, record: GenerationRecord) -> None:
     """Append a generation with its candidates; which side of the split it is on is settled here,
-    for good.
+    for good, and so is whether its person consents.
     """
     check_name("user", record.person)
     check_name("conversation_id", record.conversation_id)
-    session.add(_generation_row(record))
+    consented = record.consented and consents.holds(session, record.person)
+    session.add(_generation_row(record, consented))
     session.flush()
     for candidate in record.candidates:
         session.add(_candidate_row(candidate, record.id))
 
 
-def _generation_row(record: GenerationRecord) -> Generation:
+def _generation_row(record: GenerationRecord, consented: bool) -> Generation:
     return Generation(
         id=record.id,
         conversation_id=record.conversation_id,
         person=record.person,
-        consented=record.consented,
+        consented=consented,
         listed=record.listed,
         split=split_of(first_user_message(record.messages)),
         version=record.version,
@@ -86,7 +91,7 @@ def prompt_digest(messages: tuple[tuple[str, str], ...], prompt_ids: tuple[int, 
 def generation(session: Session, id: str) -> GenerationRecord:
     """The generation as recorded; raises NotFound."""
     row = session.get(Generation, id)
-    if row is None:
+    if row is None or row.deleted_at is not None:
         raise NotFound(f"no completion has the id {id!r}", param="completion_id", value=id)
     rows = session.exec(
         select(Candidate).where(Candidate.generation_id == id).order_by(col(Candidate.place))
@@ -124,9 +129,9 @@ def _candidate_record(row: Candidate) -> CandidateRecord:
 def candidate(session: Session, id: str) -> StoredCandidate:
     """The candidate with its generation; raises UnknownCandidate."""
     row = session.get(Candidate, id)
-    if row is None:
+    generation = None if row is None else session.get_one(Generation, row.generation_id)
+    if row is None or generation is None or generation.deleted_at is not None:
         raise UnknownCandidate(f"no candidate has the id {id!r}", param="candidate", value=id)
-    generation = session.get_one(Generation, row.generation_id)
     return StoredCandidate(
         id=row.id,
         index=row.place,
@@ -166,20 +171,28 @@ def logged(row: Generation) -> LoggedPrompt:
 
 
 def last_asked(session: Session, limit: int) -> Sequence[Generation]:
-    """The last generation of each of those prompts."""
+    """The last generation of each of those prompts; imported ones stand in where few were asked."""
     newest = func.row_number().over(
         partition_by=col(Generation.prompt_digest),
         order_by=(col(Generation.created_at).desc(), col(Generation.id).desc()),
     )
     asked = (
         select(col(Generation.id).label("id"), newest.label("place"))
-        .where(col(Generation.consented))
+        .where(
+            col(Generation.consented),
+            col(Generation.deleted_at).is_(None),
+            consents.willing(col(Generation.person)),
+        )
         .subquery()
     )
     return session.exec(
         select(Generation)
         .join(asked, col(Generation.id) == asked.c.id)
         .where(asked.c.place == 1)
-        .order_by(col(Generation.created_at).desc(), col(Generation.id).desc())
+        .order_by(
+            col(Generation.version) == IMPORTED,
+            col(Generation.created_at).desc(),
+            col(Generation.id).desc(),
+        )
         .limit(limit)
     ).all()

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, exists, func
 from sqlmodel import Session, col, select
 
-from . import lease
+from . import consents, lease
 from .conversations import check_name
 from .database import now
 from .errors import IdempotencyConflict, InvalidDemonstration, StoreError, UnknownCandidate
+from .inputs import was_left_out
 from .preferences import first_user_message, split_of
 from .records import Claim, StoredDemonstration, Waiting
 from .tables import Candidate, Demonstration, Generation, Round, RoundDemonstration
@@ -129,7 +130,7 @@ def _row(session: Session, body: DemonstrationBody) -> Demonstration:
         person=body.person,
         conversation_id=body.conversation_id,
         split=split_of(first_user_message(body.messages)),
-        consented=edited is None or edited.consented,
+        consented=(edited is None or edited.consented) and consents.holds(session, body.person),
         source=body.told_source,
         messages=[list(message) for message in body.messages],
         candidate_id=body.candidate,
@@ -146,7 +147,7 @@ def _edited(session: Session, id: str, messages: Turns) -> Generation:
     generation = session.exec(
         select(Generation)
         .join(Candidate, col(Candidate.generation_id) == Generation.id)
-        .where(Candidate.id == id)
+        .where(Candidate.id == id, col(Generation.deleted_at).is_(None))
     ).first()
     if generation is None:
         raise UnknownCandidate(f"no candidate has the id {id!r}", param="candidate", value=id)
@@ -176,11 +177,17 @@ def _stored(row: Demonstration, *, repeated: bool = False) -> StoredDemonstratio
     )
 
 
+def learnable() -> ColumnElement[bool]:
+    """Consented, and not taken back."""
+    kept = col(Demonstration.deleted_at).is_(None)
+    willing = consents.willing(col(Demonstration.person))
+    edited = consents.asked_by_the_willing(col(Demonstration.candidate_id))
+    return col(Demonstration.consented) & kept & willing & edited
+
+
 def consented(session: Session) -> list[StoredDemonstration]:
     """Every demonstration to learn from, oldest first."""
-    rows = session.exec(
-        select(Demonstration).where(col(Demonstration.consented)).order_by(col(Demonstration.id))
-    )
+    rows = session.exec(select(Demonstration).where(learnable()).order_by(col(Demonstration.id)))
     return [_stored(row) for row in rows]
 
 
@@ -188,7 +195,7 @@ def waiting(session: Session) -> Waiting:
     """How many consented demonstrations no finished round has used, and how old the oldest is."""
     count, oldest = session.exec(
         select(func.count(), func.min(Demonstration.created_at)).where(
-            col(Demonstration.consented), ~_used()
+            learnable(), ~_used(), ~was_left_out("demonstration", col(Demonstration.id))
         )
     ).one()
     if oldest is None:

@@ -5,14 +5,16 @@ round again, and read back by every later one: what people say meanwhile is the 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
+from sqlalchemy import ColumnElement, exists, func
 from sqlmodel import Session, col, select
 
-from . import conversations, lease, training
+from . import consents, conversations, lease, training
 from .errors import StoreError
 from .preferences import RankedPrompt
 from .records import Claim, InputInfo, LoggedPrompt
-from .tables import Generation, Ranking, RoundInput, RoundPrompt
+from .tables import Generation, LeftOut, Ranking, RoundInput, RoundPrompt
 
 
 def use(
@@ -38,8 +40,10 @@ def use(
 
 
 def used(session: Session, round_id: int) -> list[RankedPrompt]:
-    """The rankings that were written down, oldest first, with their weights."""
-    chosen = col(Ranking.id).in_(
+    """The rankings that were written down, oldest first, with their weights; without those
+    that may no longer be learned from.
+    """
+    chosen = training.allowed() & col(Ranking.id).in_(
         select(RoundInput.ranking_id).where(RoundInput.round_id == round_id)
     )
     weights = {row.ranking_id: row.weight for row in _rows(session, round_id)}
@@ -67,25 +71,62 @@ def _prompts(session: Session, round_id: int) -> Sequence[Generation]:
     return session.exec(
         select(Generation)
         .join(RoundPrompt, col(RoundPrompt.generation_id) == col(Generation.id))
-        .where(RoundPrompt.round_id == round_id)
+        .where(
+            RoundPrompt.round_id == round_id,
+            col(Generation.deleted_at).is_(None),
+            consents.willing(col(Generation.person)),
+        )
         .order_by(col(RoundPrompt.place))
     ).all()
 
 
-def listed(session: Session, round_id: int) -> list[InputInfo]:
-    """The round's rankings, oldest first, with whose they are and what they weigh."""
-    rows = session.exec(
+def listed(session: Session, round_id: int, *, kept: bool = False) -> list[InputInfo]:
+    """The round's rankings, oldest first, with whose they are and what they weigh; `kept`: without
+    those that may no longer be learned from.
+    """
+    query = (
         select(RoundInput, Ranking.person)
         .join(Ranking, col(Ranking.id) == RoundInput.ranking_id)
         .where(RoundInput.round_id == round_id)
         .order_by(col(RoundInput.ranking_id))
     )
+    rows = session.exec(query.where(training.allowed()) if kept else query)
     return [InputInfo(row.ranking_id, person, row.weight) for row, person in rows]
+
+
+def leave_out(session: Session, claim: Claim, kind: str, ids: Sequence[int]) -> None:
+    """Write down what the round found personal data in: it waits for no round any longer. Again is
+    harmless. Raises LeaseLost.
+    """
+    lease.fence(session, claim)
+    known = session.exec(
+        select(LeftOut.row_id).where(LeftOut.round_id == claim.round_id, LeftOut.kind == kind)
+    ).all()
+    for id in sorted(set(ids) - set(known)):
+        session.add(LeftOut(round_id=claim.round_id, kind=kind, row_id=id))
+    if kind == "ranking":
+        training.unqueue(session, ids)
+
+
+def left_out(session: Session, rounds: Sequence[int | None]) -> dict[int, int]:
+    """How much each of these rounds left out, where it left out any."""
+    return dict(
+        session.exec(
+            select(LeftOut.round_id, func.count())
+            .where(col(LeftOut.round_id).in_(rounds))
+            .group_by(col(LeftOut.round_id))
+        ).all()
+    )
+
+
+def was_left_out(kind: str, row_id: Any) -> ColumnElement[bool]:
+    """By any round: the row with the id in this column."""
+    return exists().where(col(LeftOut.kind) == kind, col(LeftOut.row_id) == row_id)
 
 
 def copy(session: Session, source: int, target: int, without: Collection[str]) -> None:
     """Write down for one round what another worked on, but for these people's rankings."""
-    for info in listed(session, source):
+    for info in listed(session, source, kept=True):
         if info.person not in without:
             session.add(RoundInput(round_id=target, ranking_id=info.ranking_id, weight=info.weight))
     for place, row in enumerate(_prompts(session, source)):

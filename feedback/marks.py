@@ -17,10 +17,11 @@ from sqlalchemy import ColumnElement, exists, func
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from . import lease
-from .conversations import check_name, messages_of
+from . import consents, lease
+from .conversations import IMPORTED, check_name, messages_of
 from .database import now
 from .errors import IdempotencyConflict, InvalidMark, StoreError, UnknownCandidate
+from .inputs import was_left_out
 from .preferences import THUMB, Answer, MarkedPrompt
 from .records import Claim, StoredMark, Waiting
 from .tables import Candidate, Generation, Mark, Round, RoundMark
@@ -92,7 +93,7 @@ def _generation(session: Session, candidate: str) -> Generation:
     generation = session.exec(
         select(Generation)
         .join(Candidate, col(Candidate.generation_id) == Generation.id)
-        .where(Candidate.id == candidate)
+        .where(Candidate.id == candidate, col(Generation.deleted_at).is_(None))
     ).first()
     if generation is None:
         message = f"no candidate has the id {candidate!r}"
@@ -114,8 +115,8 @@ def _row(session: Session, body: MarkBody, generation: Generation, criterion: st
         criterion=criterion,
         value=body.values[criterion],
         prompt_digest=generation.prompt_digest,
-        consented=generation.consented,
         comment=body.comment,
+        consented=generation.consented and consents.holds(session, body.person),
         supersedes=earlier,
         idempotency_key=body.idempotency_key,
         body_digest=body.digest(),
@@ -142,10 +143,19 @@ def _stored(rows: Sequence[Mark], *, repeated: bool = False) -> StoredMark:
 
 
 def _learnable(criteria: Iterable[str]) -> ColumnElement[bool]:
-    """By one of these criteria, consented, and its person's last word."""
+    """By one of these criteria, and to be learned from."""
+    return standing() & col(Mark.criterion).in_([*criteria])
+
+
+def standing() -> ColumnElement[bool]:
+    """Consented, not taken back, and its person's last word."""
     later = aliased(Mark)
     replaced = exists().where(col(later.supersedes) == col(Mark.id))
-    return col(Mark.consented) & col(Mark.criterion).in_([*criteria]) & ~replaced
+    kept = col(Mark.deleted_at).is_(None) & ~replaced
+    willing = consents.willing(col(Mark.person))
+    return (
+        col(Mark.consented) & kept & willing & consents.asked_by_the_willing(col(Mark.candidate_id))
+    )
 
 
 def prompts(session: Session, criteria: Iterable[str]) -> list[MarkedPrompt]:
@@ -159,7 +169,7 @@ def prompts(session: Session, criteria: Iterable[str]) -> list[MarkedPrompt]:
     )
     groups: dict[tuple[str, str], list[tuple[Mark, Candidate, Generation]]] = defaultdict(list)
     for mark, candidate, generation in rows:
-        if candidate.token_ids:
+        if candidate.token_ids or generation.version == IMPORTED:
             groups[mark.person, mark.prompt_digest].append((mark, candidate, generation))
     return [_marked(group) for group in groups.values()]
 
@@ -199,7 +209,7 @@ def waiting_thumbs(session: Session) -> Waiting:
     )
     groups = (
         select(func.min(Mark.created_at).label("since"))
-        .where(_learnable([THUMB]), ~used)
+        .where(_learnable([THUMB]), ~used, ~was_left_out("mark", col(Mark.id)))
         .group_by(col(Mark.person), col(Mark.prompt_digest))
         .subquery()
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from . import training
+from . import consents, training
 from .conversations import check_name
 from .database import now
 from .errors import DifferentPrompts, IdempotencyConflict, InvalidRanking, UnknownCandidate
@@ -58,7 +58,7 @@ def add(session: Session, body: RankingBody) -> StoredRanking:
     pairs = _resolve(session, body)
     check_ranks(body.ranks, len(pairs))
     check_ratings(body.ratings or {}, len(pairs))
-    _check_one_prompt(pairs)
+    check_one_prompt(pairs)
     row = _row(session, body, pairs)
     session.add(row)
     session.flush()
@@ -108,7 +108,7 @@ def _resolve(session: Session, body: RankingBody) -> Pairs:
         raise InvalidRanking(message, param="candidates", value=body.candidates)
     if body.candidates is not None:
         _check_count("candidates", body.candidates, len(body.candidates))
-        return _named(session, body.candidates)
+        return named(session, body.candidates)
     pairs = _choices(session, body.completion_id or "")
     _check_count("completion_id", body.completion_id, len(pairs))
     return pairs
@@ -120,13 +120,14 @@ def _check_count(param: str, value: object, count: int) -> None:
         raise InvalidRanking(message, param=param, value=value)
 
 
-def _named(session: Session, ids: Sequence[str]) -> Pairs:
+def named(session: Session, ids: Sequence[str]) -> Pairs:
+    """These candidates with their generations; raises UnknownCandidate, InvalidRanking."""
     found = {
         candidate.id: (candidate, generation)
         for candidate, generation in session.exec(
             select(Candidate, Generation)
             .join(Generation, col(Generation.id) == Candidate.generation_id)
-            .where(col(Candidate.id).in_(ids))
+            .where(col(Candidate.id).in_(ids), col(Generation.deleted_at).is_(None))
         )
     }
     for place, id in enumerate(ids):
@@ -141,7 +142,7 @@ def _choices(session: Session, completion_id: str) -> Pairs:
     pairs = session.exec(
         select(Candidate, Generation)
         .join(Generation, col(Generation.id) == Candidate.generation_id)
-        .where(Generation.id == completion_id)
+        .where(Generation.id == completion_id, col(Generation.deleted_at).is_(None))
         .order_by(col(Candidate.place))
     ).all()
     if not pairs:
@@ -174,7 +175,8 @@ def check_ratings(ratings: Mapping[str, Sequence[float | None]], count: int) -> 
                 raise InvalidRanking(message, param="ratings", value=value)
 
 
-def _check_one_prompt(pairs: Pairs) -> None:
+def check_one_prompt(pairs: Pairs) -> None:
+    """Raises DifferentPrompts."""
     first, generation = pairs[0]
     for candidate, other in pairs[1:]:
         if other.prompt_digest != generation.prompt_digest:
@@ -183,14 +185,14 @@ def _check_one_prompt(pairs: Pairs) -> None:
 
 
 def _row(session: Session, body: RankingBody, pairs: Pairs) -> Ranking:
-    ids = sorted(candidate.id for candidate, _ in pairs)
-    digest = hashlib.sha256(json.dumps(ids).encode()).hexdigest()
+    digest = candidates_digest([candidate.id for candidate, _ in pairs])
     generation = pairs[0][1]
     return Ranking(
         person=body.person,
         conversation_id=generation.conversation_id,
         split=generation.split,
-        consented=all(generation.consented for _, generation in pairs),
+        consented=all(generation.consented for _, generation in pairs)
+        and consents.holds(session, body.person),
         comparable=sum(rank is not None for rank in body.ranks) >= 2,
         none_acceptable=body.none_acceptable,
         ratings={name: list(values) for name, values in body.ratings.items()}
@@ -199,14 +201,19 @@ def _row(session: Session, body: RankingBody, pairs: Pairs) -> Ranking:
         comment=body.comment,
         task_id=body.task_id,
         candidates_digest=digest,
-        supersedes=_active(session, body.person, digest),
+        supersedes=active(session, body.person, digest),
         idempotency_key=body.idempotency_key,
         body_digest=body.digest(),
         created_at=now(session.connection()),
     )
 
 
-def _active(session: Session, person: str, digest: str) -> int | None:
+def candidates_digest(ids: Sequence[str]) -> str:
+    """One value for these candidates in whatever order."""
+    return hashlib.sha256(json.dumps(sorted(ids)).encode()).hexdigest()
+
+
+def active(session: Session, person: str, digest: str) -> int | None:
     """The person's last ranking of these candidates."""
     return session.exec(
         select(func.max(Ranking.id)).where(

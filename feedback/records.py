@@ -271,8 +271,8 @@ class RoundInfo:
 
     Outcomes: promoted, rejected, verified, needs_feedback, failed, cancelled; None while it is not
     over. `stages` None means those that are due. `rankings` and `demonstrations` count its inputs.
-    `attempts` counts its claims. `repeat_of` is the round whose inputs it has, but for what the
-    people in `without` had said.
+    `left_out` counts what it found personal data in. `attempts` counts its claims. `repeat_of` is
+    the round whose inputs it has, but for what the people in `without` had said.
     """
 
     id: int
@@ -298,6 +298,7 @@ class RoundInfo:
     cancel_requested: bool
     repeat_of: int | None = None
     without: tuple[str, ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,11 @@ def repeat(session: Session, id: int, *, without: Sequence[str], actor: str) -> 
 
 
 def _check(session: Session, id: int, without: Sequence[str]) -> None:
-    people = {info.person for info in inputs.listed(session, id)}
+    people = {info.person for info in inputs.listed(session, id, kept=True)}
     if not people:
-        raise IllegalMove(f"round {id} used no rankings", param="repeat", value=id)
+        raise IllegalMove(
+            f"round {id} used no rankings that are still there", param="repeat", value=id
+        )
     for person in without:
         if person not in people:
             message = f"round {id} used no ranking of {person!r}"

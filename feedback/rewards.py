@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, delete, exists, func
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from .conversations import messages_of
+from .conversations import IMPORTED, messages_of
 from .database import now
 from .records import UnscoredAnswer
 from .tables import Candidate, CandidateReward, Generation, Version, WantedReward
@@ -90,7 +90,12 @@ def unscored(session: Session, reward_id: str, limit: int) -> list[UnscoredAnswe
         .where(_has_tokens())
         .order_by(col(WantedReward.at))
     )
-    last = select(Generation.id).order_by(col(Generation.created_at).desc()).limit(RECENT)
+    last = (
+        select(Generation.id)
+        .where(Generation.version != IMPORTED)
+        .order_by(col(Generation.created_at).desc())
+        .limit(RECENT)
+    )
     recent = (
         select(Candidate.id)
         .join(Generation, col(Generation.id) == Candidate.generation_id)

@@ -6,13 +6,13 @@ queued -> running -> done, failed or cancelled. At most one is queued or running
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
 
-from . import demonstrations, lease, training, versions
+from . import demonstrations, inputs, lease, training, versions
 from .database import now
 from .errors import IllegalMove, UnknownRound
 from .records import Claim, MetricPoint, Reason, RoundInfo
@@ -207,8 +207,13 @@ def infos(session: Session, rows: Sequence[Round]) -> list[RoundInfo]:
             .group_by(col(RoundInput.round_id))
         ).all()
     )
-    shown = demonstrations.counts(session, [row.id for row in rows])
-    return [_info(row, counts.get(row.id or 0, 0), shown.get(row.id or 0, 0)) for row in rows]
+    ids = [row.id for row in rows]
+    shown, left_out = demonstrations.counts(session, ids), inputs.left_out(session, ids)
+    return [
+        replace(_info(row, counts.get(id, 0), shown.get(id, 0)), left_out=left_out.get(id, 0))
+        for row in rows
+        if (id := row.id) is not None
+    ]
 
 
 def _info(row: Round, rankings: int, demonstrations: int) -> RoundInfo:

@@ -7,12 +7,14 @@ threads, and many processes may open one database.
 """
 
 from .stores.answers import Answers
+from .stores.exchange import Exchange
 from .stores.learner import Presence
+from .stores.persons import Persons
 from .stores.rewards import Rewards
 from .stores.rounds import Rounds
 from .stores.said import Said
 from .stores.versions import Versions
 
 
-class Store(Answers, Said, Rewards, Versions, Rounds, Presence):
+class Store(Answers, Said, Exchange, Persons, Rewards, Versions, Rounds, Presence):
     """What people said, which versions there are, and what the learner does, in one database."""

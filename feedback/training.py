@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, delete, exists, func
 from sqlalchemy.orm import aliased, defer
 from sqlmodel import Session, col, select
 
+from . import consents
 from .conversations import messages_of
 from .database import now
 from .preferences import Answer, RankedPrompt
@@ -41,6 +42,11 @@ def dequeue(session: Session, round_id: int) -> None:
     session.exec(delete(WaitingRanking).where(col(WaitingRanking.ranking_id).in_(used)))
 
 
+def unqueue(session: Session, ids: Collection[int]) -> None:
+    """These wait no longer, though no round has used them."""
+    session.exec(delete(WaitingRanking).where(col(WaitingRanking.ranking_id).in_(ids)))
+
+
 def waiting(session: Session) -> Waiting:
     """How many rankings wait, and how old the oldest is. Reads no other row than theirs."""
     count, oldest = session.exec(select(func.count(), func.min(WaitingRanking.since))).one()
@@ -57,7 +63,7 @@ def rankings(
     """Every ranking to learn from, or those that are asked for, oldest first, its answers in the
     order of its ranks. One weighs 1 unless `weights` says otherwise.
     """
-    wanted, weights = _learnable() if which is None else which, weights or {}
+    wanted, weights = learnable() if which is None else which, weights or {}
     chosen = session.exec(select(Ranking).where(wanted).order_by(col(Ranking.id))).all()
     ranked = session.exec(
         select(RankedCandidate, Candidate)
@@ -70,8 +76,8 @@ def rankings(
     entries: dict[int | None, list[tuple[RankedCandidate, Candidate]]] = defaultdict(list)
     for entry, candidate in ranked:
         entries[entry.ranking_id].append((entry, candidate))
-    ids = None if which is None else [ranking.id or 0 for ranking in chosen]
-    asked = _generations(session, ids)
+    found = (candidate for ranked in entries.values() for _, candidate in ranked)
+    asked = _generations(session, None if which is None else {c.generation_id for c in found})
     return [
         _ranked_prompt(ranking, entries[ranking.id], asked, weights.get(ranking.id or 0, 1.0))
         for ranking in chosen
@@ -80,7 +86,14 @@ def rankings(
 
 def of(ids: Collection[int]) -> ColumnElement[bool]:
     """Those of these ids that are to be learned from."""
-    return _learnable() & col(Ranking.id).in_(ids)
+    return learnable() & col(Ranking.id).in_(ids)
+
+
+def ids_after(session: Session, after: int, limit: int) -> list[int]:
+    """The ids of the next rankings to learn from."""
+    query = select(Ranking.id).where(learnable(), col(Ranking.id) > after)
+    ids = session.exec(query.order_by(col(Ranking.id)).limit(limit)).all()
+    return [id for id in ids if id is not None]
 
 
 def ids_by_use(session: Session, round_id: int | None) -> tuple[list[int], list[int]]:
@@ -90,7 +103,7 @@ def ids_by_use(session: Session, round_id: int | None) -> tuple[list[int], list[
     used = exists().where(
         col(RoundInput.ranking_id) == col(Ranking.id), col(RoundInput.round_id) == round_id
     )
-    rows = session.exec(select(Ranking.id, used).where(_learnable()).order_by(col(Ranking.id)))
+    rows = session.exec(select(Ranking.id, used).where(learnable()).order_by(col(Ranking.id)))
     ids: tuple[list[int], list[int]] = ([], [])
     for id, was_used in rows:
         if id is not None:
@@ -103,21 +116,27 @@ def last(session: Session) -> int:
     return session.exec(select(func.max(Ranking.id))).one() or 0
 
 
-def _learnable() -> ColumnElement[bool]:
+def learnable() -> ColumnElement[bool]:
+    """Consented, comparable, not taken back, and its person's last word."""
     later = aliased(Ranking)
     replaced = exists().where(col(later.supersedes) == col(Ranking.id))
-    return col(Ranking.consented) & col(Ranking.comparable) & ~replaced
+    return col(Ranking.consented) & col(Ranking.comparable) & allowed() & ~replaced
 
 
-def _generations(session: Session, ids: Collection[int] | None) -> dict[str, Generation]:
-    """The generations that any ranking, or one of these, speaks of, by their ids."""
-    spoken_of = (col(Candidate.generation_id) == col(Generation.id)) & (
-        col(RankedCandidate.candidate_id) == col(Candidate.id)
+def allowed() -> ColumnElement[bool]:
+    """Not taken back, and nobody of whom it is has said no since."""
+    kept = col(Ranking.deleted_at).is_(None)
+    return kept & consents.willing(col(Ranking.person)) & consents.ranked_for_the_willing()
+
+
+def _generations(session: Session, ids: Collection[str] | None) -> dict[str, Generation]:
+    """The generations that any ranking speaks of, or these, by their ids."""
+    spoken_of = exists().where(
+        col(Candidate.generation_id) == col(Generation.id),
+        col(RankedCandidate.candidate_id) == col(Candidate.id),
     )
-    if ids is not None:
-        spoken_of &= col(RankedCandidate.ranking_id).in_(ids)
-    rows = session.exec(select(Generation).where(exists().where(spoken_of)))
-    return {row.id: row for row in rows}
+    wanted = spoken_of if ids is None else col(Generation.id).in_(ids)
+    return {row.id: row for row in session.exec(select(Generation).where(wanted))}
 
 
 def _ranked_prompt(

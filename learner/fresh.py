@@ -7,7 +7,7 @@ they have taken in. Rounds start from the starting model and never read them.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,13 +45,21 @@ class Fresh:
     """A reward model whose heads follow the rankings.
 
     `since` counts the rankings taken in, `changed` are the answers whose rankings were among them
-    and that are to be scored again.
+    and that are to be scored again. `read` gives rankings by their ids, as far as they may be
+    learned from.
     """
 
     def __init__(
-        self, store: Store, folder: Path, id: str, model: RewardModel, settings: RewardSettings
+        self,
+        store: Store,
+        folder: Path,
+        id: str,
+        model: RewardModel,
+        settings: RewardSettings,
+        read: Callable[[Sequence[int]], list[RankedPrompt]],
     ) -> None:
         self.store = store
+        self.read = read
         self.file = folder / f"{id}.safetensors"
         self.id = id
         self.model = model
@@ -85,8 +93,7 @@ class Fresh:
         last = self.store.last_ranking()
         used, new = self.store.rankings_by_use(self.id)
         replayed = random.Random(0).sample(used, min(REPLAYED, len(used)))
-        read = self.store.training_rankings
-        return Due(read(new[-TAKEN:]), read(replayed), last)
+        return Due(self.read(new[-TAKEN:]), self.read(replayed), last)
 
     @torch.no_grad()
     def _see(self, rankings: Sequence[RankedPrompt]) -> None:

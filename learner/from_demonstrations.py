@@ -16,7 +16,7 @@ def learn(ground: Ground) -> Result:
     """
     ground.store.forget_metrics(ground.claim)
     ground.progress.stage("reading")
-    given = ground.store.training_demonstrations()
+    given = ground.sieve.demonstrations(ground.store.training_demonstrations())
     ground.store.use_demonstrations(ground.claim, [one.id for one in given])
     ground.open()
     start = ground.reference.id

@@ -65,7 +65,7 @@ class Ranked:
     def read(self) -> Reason | None:
         """Everything the round works on; a reason if the rankings do not suffice."""
         self.ground.progress.stage("reading")
-        self.rankings, self.marked = self._rankings(), self._marked()
+        self.rankings, self.marked = self.ground.readable(self._rankings(), self._marked())
         splits = [r.split for r in self.rankings] + [m.split for m in self.marked if m.thumbs]
         train, judge = splits.count("train"), splits.count("judge")
         if min(train, judge) < ENOUGH_RANKINGS:
@@ -86,7 +86,7 @@ class Ranked:
         """
         rankings = self.ground.store.used_rankings(self.ground.claim.round_id)
         if not rankings:
-            rankings = self.ground.store.training_rankings()
+            rankings = self.ground.sieve.rankings(self.ground.store.training_rankings())
             self.ground.store.use_rankings(self.ground.claim, [r.ranking_id for r in rankings])
         return rankings
 
@@ -94,6 +94,7 @@ class Ranked:
         """Thumbs and ratings, as far as this kind of reward model learns from them."""
         criteria = taught_by(self.ground.settings.reward)
         marked = self.ground.store.training_marks(criteria) if criteria else []
+        marked = self.ground.sieve.marked(marked)
         ids = [id for m in marked for id in m.mark_ids]
         self.ground.store.use_marks(self.ground.claim, ids)
         return marked

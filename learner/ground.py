@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from feedback.preferences import MarkedPrompt, RankedPrompt
 from feedback.records import Claim, Live, LoggedPrompt, Reason
 from feedback.store import Store
 from learner.device import take_device
+from learner.encoding import Encoder
 from learner.gate import Case, Decision, decide
 from learner.judges import Judges
 from learner.lineage import reference_of
@@ -25,6 +27,7 @@ from learner.progress import Progress
 from learner.publishing import Publisher
 from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
 from learner.settings import LearnerSettings
+from learner.sieve import Sieve
 from policy.model import Model
 from policy.versions import Versions
 
@@ -66,7 +69,9 @@ class Named:
 
 
 class Ground:
-    """`open` and `gather` bring it together; `folder` is where running rounds save their state."""
+    """`open` and `gather` bring it together; `folder` is where running rounds save their state.
+    `notes` go before the reasons that the round ends with.
+    """
 
     def __init__(
         self,
@@ -86,8 +91,11 @@ class Ground:
         self.folder = folder
         self.progress = Progress(store, claim)
         self.publisher = Publisher(store, versions, claim)
+        self.encoder = Encoder(versions.folder("v0"))
+        self.notes: list[Reason] = []
         self.plan = plan_of(store, versions, settings, claim.round_id)
         self.settings, self.seed = self.plan.settings, self.plan.seed
+        self.sieve = Sieve(store, claim, allowed=self.settings.personal_data)
 
     def clear_leftovers(self) -> None:
         """Remove folders that an interrupted round published and did not live to register."""
@@ -107,7 +115,22 @@ class Ground:
 
     def prompts(self) -> Sequence[LoggedPrompt]:
         """What people asked, written down: the same for whoever goes on with the round."""
-        return self.store.use_prompts(self.claim, LOGGED_PROMPTS)
+        asked = self.store.use_prompts(self.claim, LOGGED_PROMPTS)
+        return self.encoder.prompts(self.sieve.prompts(asked))
+
+    def readable(
+        self, rankings: Sequence[RankedPrompt], marked: Sequence[MarkedPrompt]
+    ) -> tuple[list[RankedPrompt], list[MarkedPrompt]]:
+        """What the model can read of these, with a note where that is not all."""
+        found = self.encoder.answered(rankings), self.encoder.answered(marked)
+        unread = len(rankings) + len(marked) - len(found[0]) - len(found[1])
+        if unread:
+            text = (
+                f"{unread} imported rankings or marks were left out: the chat template does not "
+                "render them, or they are longer than the context."
+            )
+            self.notes.append(Reason("unreadable", True, float(unread), None, text))
+        return found
 
     def gather(self, logged: Sequence[LoggedPrompt], spare: Sequence[LoggedPrompt] = ()) -> None:
         """Prompts, and the reference's replies to some; the spare ones stand in where nobody has

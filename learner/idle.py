@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedback.preferences import last_user_message
+from feedback import personal
+from feedback.preferences import RankedPrompt, last_user_message
 from feedback.records import UnscoredAnswer
 from feedback.store import Store
 from learner.reward_settings import RewardSettings, UnusableScorer
@@ -110,6 +111,12 @@ class Idle:
         if time.monotonic() - self.worked > KEPT_S:
             self.leave()
 
+    def _clean(self, rankings: Sequence[RankedPrompt]) -> Sequence[RankedPrompt]:
+        """Those that hold no personal data, unless that is to be learned from."""
+        if self.settings.personal_data:
+            return rankings
+        return [ranked for ranked in rankings if not personal.in_answered(ranked)]
+
     def _loaded(self, reward: str) -> Loaded | None:
         """The model, read once; None where it cannot be had."""
         if self.loaded is None or self.loaded.id != reward:
@@ -124,6 +131,7 @@ class Idle:
     def _load(self, reward: str) -> Loaded:
         # what takes seconds to import waits for a reward model
         from learner.device import device_of
+        from learner.encoding import Encoder
         from learner.fresh import Fresh
         from learner.parallel import use_threads
         from learner.published import published
@@ -134,5 +142,10 @@ class Idle:
         reader = Reader(load_chat(self.versions.folder("v0")), self.said)
         device = device_of(self.settings.device)
         rewarder = published(self.versions, reward, reader, device)
-        heads = self.versions.root.parent / "heads"
-        return Loaded(reward, rewarder, Fresh(self.store, heads, reward, rewarder.own, settings))
+        heads, encoder = self.versions.root.parent / "heads", Encoder(self.versions.folder("v0"))
+
+        def read(ids: Sequence[int]) -> list[RankedPrompt]:
+            return encoder.answered(self._clean(self.store.training_rankings(ids)))
+
+        fresh = Fresh(self.store, heads, reward, rewarder.own, settings, read)
+        return Loaded(reward, rewarder, fresh)

@@ -7,6 +7,8 @@ version anybody serves.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from learner import from_demonstrations
 from learner.due import stages_of
 from learner.from_rankings import Ranked
@@ -19,5 +21,9 @@ def run(ground: Ground) -> Result:
     stages = stages_of(info, ground.store, ground.settings)
     ground.clear_leftovers()
     if "sft" in stages:
-        return from_demonstrations.learn(ground)
-    return Ranked(ground).learn(improving="ppo" in stages)
+        result = from_demonstrations.learn(ground)
+    else:
+        result = Ranked(ground).learn(improving="ppo" in stages)
+    held = ground.sieve.note()
+    notes = (*ground.notes, held) if held else ground.notes
+    return replace(result, reasons=(*notes, *result.reasons))

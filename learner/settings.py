@@ -145,6 +145,8 @@ class LearnerSettings(BaseModel):
     """New rankings that start a round once the oldest has waited `longest_wait_s`."""
     demonstrations_per_round: int = Field(default=16, ge=1)
     """New demonstrations, half to judge by, that start fine-tuning; half as many if one waited."""
+    personal_data: bool = False
+    """Learn from what seems to hold mail addresses, phone numbers or payment cards, too."""
     longest_wait_s: float = Field(default=600.0, gt=0)
     """How long a few rankings or demonstrations wait for company, in seconds."""
     tick_s: float = Field(default=1.0, gt=0)

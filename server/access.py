@@ -20,6 +20,9 @@ from .errors import REQUEST_ID, ApiError, as_api_error, response_to
 
 OPEN_ROUTES = frozenset({"/livez", "/readyz", "/health"})
 MAX_BODY = 2**20
+LARGE_BODIES = {"/v1/import": 2**28}
+"""Of routes that let go of a body as it comes: 256 MiB. The command has no bound."""
+JSON_LINES = frozenset({"application/x-ndjson", "application/jsonl", "application/octet-stream"})
 LOCAL_PERSON, KEY_PERSON = "local", "key"
 
 
@@ -131,8 +134,8 @@ class RequestIds:
 
 
 class Bodies:
-    """Refuses a body that does not say it is JSON, and one above 1 MiB: by its announced length,
-    else as soon as so much has come."""
+    """Refuses a body that does not say it is JSON, and one that is too large, mostly above 1 MiB:
+    by its announced length, else as soon as so much has come."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -141,7 +144,8 @@ class Bodies:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refusal = refused_body(Headers(scope=scope))
+        limit = LARGE_BODIES.get(scope["path"], MAX_BODY)
+        refusal = refused_body(Headers(scope=scope), scope["path"])
         if refusal is not None:
             await response_to(as_api_error(refusal))(scope, receive, send)
             return
@@ -151,20 +155,22 @@ class Bodies:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > MAX_BODY:
-                raise HTTPException(413)
+            if read > limit:
+                raise HTTPException(413, str(limit >> 20))
             return message
 
         await self.app(scope, counted, send)
 
 
-def refused_body(headers: Headers) -> HTTPException | None:
-    """What its headers alone say against a body."""
+def refused_body(headers: Headers, path: str) -> HTTPException | None:
+    """What its headers alone say against a body. JSON lines are taken where much is."""
+    limit = LARGE_BODIES.get(path, MAX_BODY)
     length = headers.get("content-length", "0")
-    if int(length if length.isdecimal() else 0) > MAX_BODY:
-        return HTTPException(413)
+    if int(length if length.isdecimal() else 0) > limit:
+        return HTTPException(413, str(limit >> 20))
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     has_body = length != "0" or "transfer-encoding" in headers
-    if has_body and kind != "application/json" and not kind.endswith("+json"):
+    lines = kind in JSON_LINES and path in LARGE_BODIES
+    if has_body and kind != "application/json" and not kind.endswith("+json") and not lines:
         return HTTPException(415, kind)
     return None

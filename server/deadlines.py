@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .access import LARGE_BODIES
 from .leaving import ClientGone
 
 HEADERS_S = 10.0
@@ -79,7 +80,8 @@ class Protocol(HttpToolsProtocol):
 
 
 class Deadlines:
-    """Gives up on a body that does not come to its end, and on a client that reads no more."""
+    """Gives up on a body that does not come to its end, and on a client that reads no more. A large
+    body may take as long as it likes, if each piece comes in time."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -88,11 +90,12 @@ class Deadlines:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        until = asyncio.get_running_loop().time() + BODY_S
-        whole = False
+        now = asyncio.get_running_loop().time
+        until, whole = now() + BODY_S, False
+        large = scope["path"] in LARGE_BODIES
 
         async def in_time() -> Message:
-            nonlocal whole
+            nonlocal until, whole
             if whole:
                 return await receive()
             try:
@@ -101,6 +104,7 @@ class Deadlines:
             except TimeoutError:
                 raise HTTPException(408, "The body did not come in time.") from None
             whole = not message.get("more_body", False)
+            until = now() + BODY_S if large else until
             return message
 
         async def read(message: Message) -> None:

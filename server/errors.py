@@ -86,7 +86,7 @@ MEANINGS = {
     404: "There is no such thing.",
     408: "The body did not come in time.",
     409: "The move is not possible from where things stand.",
-    413: "The body is larger than 1 MiB.",
+    413: "The body is larger than what this route takes, mostly 1 MiB.",
     415: "The body is not JSON.",
     422: "The Idempotency-Key was used for another body.",
     429: "This person is over their share; retry after the time that is said.",
@@ -179,7 +179,7 @@ def of_validation(error: RequestValidationError) -> ApiError:
 def of_http(error: HTTPException) -> ApiError:
     """What the framework refuses by itself: an unknown route, a method, a body too large."""
     if error.status_code == 413:
-        message = "The body of your request is larger than 1 MiB."
+        message = f"The body of your request is larger than {error.detail} MiB."
         return ApiError(413, message, code="request_too_large")
     if error.status_code == 415:
         message = (

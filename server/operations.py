@@ -168,6 +168,7 @@ def shown_round(info: RoundInfo) -> dict[str, Any]:
         "eta_s": info.eta_s,
         "rankings": info.rankings,
         "demonstrations": info.demonstrations,
+        "left_out": info.left_out,
         "version": info.version_id,
         "reward_model": info.reward_id,
         "reasons": [asdict(reason) for reason in info.reasons],

@@ -82,7 +82,9 @@ class Serving:
         """Opens the record, installs the model as v0, and begins to follow the live pointer."""
         settings = self.settings
         try:
-            self._store = Store.open(settings.database.resolve(settings.data))
+            self._store = Store.open(
+                settings.database.resolve(settings.data), opt_in=self.key is not None
+            )
             from policy.versions import Versions
 
             from .residence import BASE, Residence

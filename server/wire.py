@@ -144,6 +144,21 @@ class RoundRequest(Wire):
         return without
 
 
+class ConsentRequest(Wire):
+    """The body of PUT /v1/me/consent: yes to a version of the text, or no."""
+
+    given: bool
+    version: Name | None = Field(None, validate_default=True)
+    user: Name | None = None
+
+    @field_validator("version")
+    @classmethod
+    def _is_named_with_a_yes(cls, version: str | None, info: ValidationInfo) -> str | None:
+        if version is None and info.data.get("given"):
+            raise ValueError("a yes names the version of the text that was read")
+        return version
+
+
 class OperatorRequest(Wire):
     """Who pauses, resumes or cancels."""
 

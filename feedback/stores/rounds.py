@@ -75,6 +75,14 @@ class Rounds(Transactions):
             rounds.get(session, id)
             return inputs.listed(session, id)
 
+    def leave_out(self, claim: Claim, kind: str, ids: Sequence[int]) -> None:
+        """Write down which rankings, marks or demonstrations ("ranking", ...) the round found
+        personal data in: they wait no longer. Raises LeaseLost.
+        """
+        if ids:
+            with self._writing("operations") as session:
+                inputs.leave_out(session, claim, kind, ids)
+
     def use_demonstrations(self, claim: Claim, ids: Sequence[int]) -> None:
         """Write down which demonstrations the round learns from; raises LeaseLost, StoreError."""
         with self._writing("operations") as session:

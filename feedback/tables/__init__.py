@@ -7,20 +7,32 @@
 | waiting_ranking | a ranking that no round has used yet |
 | mark | a thumb, or a rating by some criterion, of one answer |
 | demonstration | an answer that a person would have given, or both sides of a conversation |
+| imported_line | a line of a file that was imported |
+| consent | a person's word on learning from what they say |
 | version, version_event | a policy or a reward model, and a change of its state |
 | live | a move of the live pointer |
 | round, round_input, metric | a learning round, a ranking that it used, one step's figures |
 | round_demonstration, round_mark | a demonstration, or a mark, that a round used |
 | round_prompt | a prompt that a round had |
+| left_out | what a round found personal data in, and did not learn from |
 | candidate_reward | a figure that a reward model gave an answer |
 | wanted_reward | an answer that somebody wants to see scored |
 | lease, learner, counter | who may publish, the last heartbeat, the last number given to an id |
 """
 
 from .answers import Candidate, Generation
+from .exchange import Consent, ImportedLine
 from .learner import Learner, Lease
 from .rewards import CandidateReward, WantedReward
-from .rounds import Metric, Round, RoundDemonstration, RoundInput, RoundMark, RoundPrompt
+from .rounds import (
+    LeftOut,
+    Metric,
+    Round,
+    RoundDemonstration,
+    RoundInput,
+    RoundMark,
+    RoundPrompt,
+)
 from .row import Row
 from .said import Demonstration, Mark, RankedCandidate, Ranking, WaitingRanking
 from .versions import Counter, LivePointer, Version, VersionEvent
@@ -28,11 +40,14 @@ from .versions import Counter, LivePointer, Version, VersionEvent
 __all__ = [
     "Candidate",
     "CandidateReward",
+    "Consent",
     "Counter",
     "Demonstration",
     "Generation",
+    "ImportedLine",
     "Learner",
     "Lease",
+    "LeftOut",
     "LivePointer",
     "Mark",
     "Metric",

@@ -11,7 +11,8 @@ from .row import Row
 
 class Generation(Row, table=True):
     """`prompt_digest` is one for all generations that answer the same messages with the same token
-    ids. `listed`: the person's history shows it.
+    ids. `listed`: the person's history shows it. `deleted_at`: its person took it back, and its
+    words and tokens are gone.
     """
 
     __tablename__ = "generation"
@@ -32,6 +33,7 @@ class Generation(Row, table=True):
     seed: int = Field(sa_type=BigInteger)
     template_hash: str
     created_at: float = Field(sa_type=Float, index=True)
+    deleted_at: float | None = Field(default=None, sa_type=Float)
 
 
 class Candidate(Row, table=True):

@@ -107,6 +107,22 @@ class RoundMark(Row, table=True):
     consented: bool = True
 
 
+class LeftOut(Row, table=True):
+    """A ranking, mark or demonstration that a round found personal data in: it was not learned
+    from, and waits no longer.
+    """
+
+    __tablename__ = "left_out"
+    __table_args__ = (
+        CheckConstraint("kind in ('ranking', 'mark', 'demonstration')", name="kind"),
+        Index("ix_left_out_row", "kind", "row_id"),
+    )
+
+    round_id: int = Field(primary_key=True, foreign_key="round.id")
+    kind: str = Field(primary_key=True)
+    row_id: int = Field(primary_key=True)
+
+
 class Metric(Row, table=True):
     __tablename__ = "metric"
 

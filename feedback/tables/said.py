@@ -1,4 +1,8 @@
-"""What people said of answers, and what they would have answered."""
+"""What people said of answers, and what they would have answered.
+
+`deleted_at`: its person took it back. The row stays for the rounds that used it; what it said is
+gone.
+"""
 
 from sqlalchemy import CheckConstraint, Float, Index, UniqueConstraint
 from sqlmodel import Field
@@ -38,6 +42,7 @@ class Ranking(Row, table=True):
     idempotency_key: str | None
     body_digest: str
     created_at: float = Field(sa_type=Float)
+    deleted_at: float | None = Field(default=None, sa_type=Float)
 
 
 class RankedCandidate(Row, table=True):
@@ -92,6 +97,7 @@ class Mark(Row, table=True):
     idempotency_key: str | None
     body_digest: str
     created_at: float = Field(sa_type=Float)
+    deleted_at: float | None = Field(default=None, sa_type=Float)
 
 
 class Demonstration(Row, table=True):
@@ -122,3 +128,4 @@ class Demonstration(Row, table=True):
     idempotency_key: str | None
     body_digest: str
     created_at: float = Field(sa_type=Float)
+    deleted_at: float | None = Field(default=None, sa_type=Float)

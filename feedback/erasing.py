@@ -1,0 +1,202 @@
+"""What a person takes back: their words, tokens and feedback.
+
+Rows stay, empty and without the person's name, since rounds name what they used; `deleted_at` keeps
+them out of everything that is learned. What others said of answers that are gone is learned no
+longer either: there is nothing left to compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, delete, or_, update
+from sqlmodel import Session, col, select
+
+from .database import now
+from .tables import (
+    Candidate,
+    CandidateReward,
+    Demonstration,
+    Generation,
+    LeftOut,
+    Mark,
+    RankedCandidate,
+    Ranking,
+    RoundDemonstration,
+    RoundInput,
+    RoundMark,
+    RoundPrompt,
+    Version,
+    WaitingRanking,
+    WantedReward,
+)
+
+NOBODY = "deleted"
+"""Whose the emptied rows are."""
+
+APPENDED: dict[str, Any] = {"person": NOBODY, "idempotency_key": None, "body_digest": ""}
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What a person took back: how many rows of each kind, the rounds that had used any, and the
+    versions that these published or that were made from those.
+    """
+
+    person: str
+    requests: int
+    rankings: int
+    marks: int
+    demonstrations: int
+    rounds: tuple[int, ...]
+    versions: tuple[str, ...]
+
+
+def erase(session: Session, person: str) -> Erased:
+    """Empty all that is this person's; what rounds and versions had used of it is told."""
+    _overwrite(session)
+    at, rounds = now(session.connection()), _rounds(session, person)
+    _unqueue(session, person)
+    counts = {
+        "rankings": _emptied(session, Ranking, person, at, **_NOTHING_RANKED),
+        "marks": _emptied(session, Mark, person, at, comment=None, value=0.0, prompt_digest=""),
+        "demonstrations": _emptied(session, Demonstration, person, at, **_NOTHING_SHOWN),
+    }
+    _of_others(session, person, at)
+    requests = _generations(session, person, at)
+    return Erased(person, requests, **counts, rounds=rounds, versions=_versions(session, rounds))
+
+
+_NOTHING_SHOWN: dict[str, Any] = {"messages": [], "conversation_id": ""}
+_NOTHING_RANKED: dict[str, Any] = {
+    "ratings": None,
+    "comment": None,
+    "task_id": None,
+    "conversation_id": "",
+    "candidates_digest": "",
+}
+
+
+def _overwrite(session: Session) -> None:
+    """Have SQLite write zeros over what is deleted, not only let go of it."""
+    if session.connection().dialect.name == "sqlite":
+        session.connection().exec_driver_sql("PRAGMA secure_delete = ON")
+
+
+def _answers(person: str) -> Select[Any]:
+    """The ids of the answers that they were given."""
+    asked = select(Generation.id).where(Generation.person == person)
+    return select(Candidate.id).where(col(Candidate.generation_id).in_(asked))
+
+
+def _ranked(person: str) -> ColumnElement[bool]:
+    """Rankings of theirs, or of answers to them."""
+    about = select(RankedCandidate.ranking_id).where(
+        col(RankedCandidate.candidate_id).in_(_answers(person))
+    )
+    return or_(col(Ranking.person) == person, col(Ranking.id).in_(about))
+
+
+def _said(table: Any, person: str) -> ColumnElement[bool]:
+    """Marks or demonstrations of theirs, or of answers to them."""
+    return or_(table.person == person, table.candidate_id.in_(_answers(person)))
+
+
+def _rounds(session: Session, person: str) -> tuple[int, ...]:
+    """The rounds that used anything of it."""
+    rankings = select(Ranking.id).where(_ranked(person))
+    marks = select(Mark.id).where(_said(Mark, person))
+    shown = select(Demonstration.id).where(_said(Demonstration, person))
+    asked = select(Generation.id).where(Generation.person == person)
+    used = [
+        select(RoundInput.round_id).where(col(RoundInput.ranking_id).in_(rankings)),
+        select(RoundMark.round_id).where(col(RoundMark.mark_id).in_(marks)),
+        select(RoundDemonstration.round_id).where(
+            col(RoundDemonstration.demonstration_id).in_(shown)
+        ),
+        select(RoundPrompt.round_id).where(col(RoundPrompt.generation_id).in_(asked)),
+    ]
+    return tuple(sorted({id for query in used for id in session.exec(query)}))
+
+
+def _versions(session: Session, rounds: Iterable[int]) -> tuple[str, ...]:
+    """What these rounds published, and all that was made from it since, oldest first."""
+    found: list[str] = []
+    of = set(rounds)
+    for version in session.exec(select(Version).order_by(col(Version.created_at), col(Version.id))):
+        if version.round_id in of or version.parent in found:
+            found.append(version.id)
+    return tuple(found)
+
+
+def _unqueue(session: Session, person: str) -> None:
+    """Theirs lose their order; neither theirs nor those of answers to them wait for a round."""
+    ids = select(Ranking.id).where(_ranked(person))
+    own = select(Ranking.id).where(Ranking.person == person)
+    session.exec(delete(WaitingRanking).where(col(WaitingRanking.ranking_id).in_(ids)))
+    session.exec(
+        update(RankedCandidate).where(col(RankedCandidate.ranking_id).in_(own)).values(rank=None)
+    )
+
+
+def _emptied(session: Session, table: Any, person: str, at: float, **nothing: Any) -> int:
+    """How many rows of theirs were emptied; what a round left out of them is forgotten."""
+    kind = str(table.__tablename__)
+    own = select(table.id).where(table.person == person)
+    session.exec(delete(LeftOut).where(col(LeftOut.kind) == kind, col(LeftOut.row_id).in_(own)))
+    done = session.exec(
+        update(table)
+        .where(table.person == person)
+        .values(**APPENDED, **nothing, deleted_at=at)
+        .execution_options(synchronize_session=False)
+    )
+    return int(done.rowcount)
+
+
+def _of_others(session: Session, person: str, at: float) -> None:
+    """What others said of answers to them; an edited one holds their words."""
+    about = [
+        (Ranking, _ranked(person), {}),
+        (Mark, _said(Mark, person), {}),
+        (Demonstration, _said(Demonstration, person), _NOTHING_SHOWN),
+    ]
+    for table, which, nothing in about:
+        kept: Any = table
+        session.exec(
+            update(kept)
+            .where(which, kept.deleted_at.is_(None))
+            .values(deleted_at=at, **nothing)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _generations(session: Session, person: str, at: float) -> int:
+    """Requests and answers lose words, tokens and figures; each is a conversation of its own."""
+    answers = _answers(person)
+    for table in (CandidateReward, WantedReward):
+        session.exec(delete(table).where(col(table.candidate_id).in_(answers)))
+    session.exec(
+        update(Candidate)
+        .where(col(Candidate.id).in_(answers))
+        .values(text="", token_ids=(), logps=(), raw_logps=())
+        .execution_options(synchronize_session=False)
+    )
+    done = session.exec(
+        update(Generation)
+        .where(col(Generation.person) == person)
+        .values(
+            person=NOBODY,
+            conversation_id=col(Generation.id),
+            messages=[],
+            prompt_ids=(),
+            prompt_digest="",
+            params={},
+            seed=0,
+            listed=False,
+            deleted_at=at,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return int(done.rowcount)
