@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
 
-from . import demonstrations, lease, training, versions
+from . import demonstrations, down_weightings, lease, training, versions
 from .database import now
 from .errors import IllegalMove, UnknownRound
 from .records import Claim, MetricPoint, Reason, RoundInfo
@@ -203,15 +203,24 @@ def infos(session: Session, rows: Sequence[Round]) -> list[RoundInfo]:
     counts = dict(
         session.exec(
             select(RoundInput.round_id, func.count())
-            .where(col(RoundInput.round_id).in_([row.id for row in rows]))
+            .where(col(RoundInput.round_id).in_([row.id for row in rows]), RoundInput.weight > 0)
             .group_by(col(RoundInput.round_id))
         ).all()
     )
     shown = demonstrations.counts(session, [row.id for row in rows])
-    return [_info(row, counts.get(row.id or 0, 0), shown.get(row.id or 0, 0)) for row in rows]
+    less = down_weightings.counts(session, [row.id for row in rows])
+    return [
+        _info(
+            row,
+            counts.get(row.id or 0, 0),
+            shown.get(row.id or 0, 0),
+            less.get(row.id or 0, (0, 0)),
+        )
+        for row in rows
+    ]
 
 
-def _info(row: Round, rankings: int, demonstrations: int) -> RoundInfo:
+def _info(row: Round, rankings: int, demonstrations: int, less: tuple[int, int]) -> RoundInfo:
     assert row.id is not None
     return RoundInfo(
         id=row.id,
@@ -237,6 +246,8 @@ def _info(row: Round, rankings: int, demonstrations: int) -> RoundInfo:
         cancel_requested=row.cancelled_by is not None,
         repeat_of=row.repeat_of,
         without=tuple(row.without or ()),
+        left_out=less[0],
+        lighter=less[1],
     )
 
 

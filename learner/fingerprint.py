@@ -22,10 +22,10 @@ FORMAT = 1
 AROUND = {
     *("mode", "schedule", "tick_s", "lease_s", "save_every", "tensorboard"),
     *("rankings_per_round", "least_rankings", "demonstrations_per_round", "longest_wait_s"),
-    *("idle_s", "sft"),
+    *("idle_s", "sft", "trust"),
 }
-"""Settings of when a round runs, of what is seen of it, and of rounds that fine-tune: they change
-nothing in it."""
+"""Settings of when a round runs, of what is seen of it, of rounds that fine-tune, and of weights,
+which are written down with the rankings: they change nothing in it."""
 
 
 def fingerprint(

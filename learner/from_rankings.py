@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from feedback.preferences import MarkedPrompt, RankedPrompt
+from feedback.preferences import MarkedPrompt
 from feedback.records import LoggedPrompt, Reason
 from learner.assemble import rewarder_of, taught_text
 from learner.fingerprint import fingerprint
@@ -22,6 +22,7 @@ from learner.ppo import PPO
 from learner.rloo import RLOO
 from learner.saved import Saved
 from learner.saves import Saves
+from learner.weighing import of_raters, weighed
 from policy.model import Model
 from policy.versions import CorruptVersion, UnknownVersion
 
@@ -42,8 +43,14 @@ class Ranked:
         self.ground = ground
 
     def learn(self, improving: bool) -> Result:
+        """How the round ends, with what there is to say of who ranked. Raises Cancelled, LeaseLost."""
+        result, g = self._learn(improving), self.ground
+        who = of_raters(g.store, g.claim.round_id, g.settings.trust)
+        return replace(result, reasons=(*result.reasons, *who))
+
+    def _learn(self, improving: bool) -> Result:
         """Read, train the judges, publish what rewards; then, if `improving`, improve the policy,
-        publish, decide. Raises Cancelled, LeaseLost.
+        publish, decide.
         """
         too_few = self.read()
         if too_few:
@@ -64,7 +71,9 @@ class Ranked:
     def read(self) -> Reason | None:
         """Everything the round works on; a reason if the rankings do not suffice."""
         self.ground.progress.stage("reading")
-        self.rankings, self.marked = self._rankings(), self._marked()
+        trust = self.ground.settings.trust
+        self.rankings = weighed(self.ground.store, self.ground.claim, trust)
+        self.marked = self._marked()
         splits = [r.split for r in self.rankings] + [m.split for m in self.marked if m.thumbs]
         train, judge = splits.count("train"), splits.count("judge")
         if min(train, judge) < ENOUGH_RANKINGS:
@@ -78,16 +87,6 @@ class Ranked:
         self.ground.publisher = replace(self.ground.publisher, saved=self.saved)
         self.ground.gather(logged)
         return None
-
-    def _rankings(self) -> list[RankedPrompt]:
-        """Those that an earlier attempt, or whoever asked for a repeat, wrote down; else all that
-        there are, written down.
-        """
-        rankings = self.ground.store.used_rankings(self.ground.claim.round_id)
-        if not rankings:
-            rankings = self.ground.store.training_rankings()
-            self.ground.store.use_rankings(self.ground.claim, [r.ranking_id for r in rankings])
-        return rankings
 
     def _marked(self) -> list[MarkedPrompt]:
         """Thumbs and ratings, as far as this kind of reward model learns from them."""

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import demonstrations, inputs, lease, marks, repeats, rounds
+from .. import demonstrations, down_weightings, inputs, lease, marks, repeats, rounds
 from ..preferences import RankedPrompt
-from ..records import Claim, InputInfo, LoggedPrompt, MetricPoint, Reason, RoundInfo
+from ..records import (
+    Claim,
+    DownWeighting,
+    InputInfo,
+    LoggedPrompt,
+    MetricPoint,
+    Reason,
+    RoundInfo,
+)
 from .transactions import Transactions
 
 
@@ -49,16 +57,16 @@ class Rounds(Transactions):
             return rounds.cancelled(session, claim)
 
     def use_rankings(
-        self, claim: Claim, ids: Sequence[int], weights: Mapping[int, float] | None = None
+        self, claim: Claim, ids: Sequence[int], down: Sequence[DownWeighting] = ()
     ) -> None:
-        """Write down which rankings the round learns from, and what each weighs where that is not
-        1; raises LeaseLost, StoreError.
+        """Write down which rankings the round learns from, and which of them weigh less than 1, and
+        why; raises LeaseLost, StoreError.
         """
         with self._writing("operations") as session:
-            inputs.use(session, claim, ids, weights)
+            inputs.use(session, claim, ids, down)
 
     def used_rankings(self, round_id: int) -> list[RankedPrompt]:
-        """The rankings that are written down for the round, with their weights."""
+        """The rankings that are written down for the round and not left out, with their weights."""
         with self._reading() as session:
             return inputs.used(session, round_id)
 
@@ -74,6 +82,16 @@ class Rounds(Transactions):
         with self._reading() as session:
             rounds.get(session, id)
             return inputs.listed(session, id)
+
+    def shares_left_out(self, before: int, limit: int) -> list[float]:
+        """The share of its rankings that each of the last rounds before this one left out."""
+        with self._reading() as session:
+            return down_weightings.shares_before(session, before, limit)
+
+    def alarm(self) -> str | None:
+        """The alarm of the last round that used rankings, if it raised one."""
+        with self._reading() as session:
+            return down_weightings.alarm(session)
 
     def use_demonstrations(self, claim: Claim, ids: Sequence[int]) -> None:
         """Write down which demonstrations the round learns from; raises LeaseLost, StoreError."""

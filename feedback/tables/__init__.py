@@ -10,6 +10,7 @@
 | version, version_event | a policy or a reward model, and a change of its state |
 | live | a move of the live pointer |
 | round, round_input, metric | a learning round, a ranking that it used, one step's figures |
+| down_weighting | a ranking that a round counted for less, and why |
 | round_demonstration, round_mark | a demonstration, or a mark, that a round used |
 | round_prompt | a prompt that a round had |
 | candidate_reward | a figure that a reward model gave an answer |
@@ -20,7 +21,15 @@
 from .answers import Candidate, Generation
 from .learner import Learner, Lease
 from .rewards import CandidateReward, WantedReward
-from .rounds import Metric, Round, RoundDemonstration, RoundInput, RoundMark, RoundPrompt
+from .rounds import (
+    DownWeighting,
+    Metric,
+    Round,
+    RoundDemonstration,
+    RoundInput,
+    RoundMark,
+    RoundPrompt,
+)
 from .row import Row
 from .said import Demonstration, Mark, RankedCandidate, Ranking, WaitingRanking
 from .versions import Counter, LivePointer, Version, VersionEvent
@@ -30,6 +39,7 @@ __all__ = [
     "CandidateReward",
     "Counter",
     "Demonstration",
+    "DownWeighting",
     "Generation",
     "Learner",
     "Lease",

@@ -60,7 +60,9 @@ def _expected(votes: Votes, skills: Mapping[str, float], share: float) -> dict[s
     odds = {person: _log_odds(skill) for person, skill in skills.items()}
     found = {}
     for item, said in votes.items():
-        total = _log_odds(share) + sum(odds[p] if answer else -odds[p] for p, answer in said.items())
+        total = _log_odds(share) + sum(
+            odds[p] if answer else -odds[p] for p, answer in said.items()
+        )
         found[item] = _sigmoid(total)
     return found
 
