@@ -88,7 +88,7 @@ def ids_by_use(session: Session, round_id: int | None) -> tuple[list[int], list[
     that it did not. What it left out is in neither.
     """
     of_round = (col(RoundInput.ranking_id) == col(Ranking.id)) & (RoundInput.round_id == round_id)
-    used, out = exists().where(of_round), exists().where(of_round, RoundInput.weight == 0)
+    used, out = exists().where(of_round), exists().where(of_round, col(RoundInput.weight) == 0)
     rows = session.exec(
         select(Ranking.id, used).where(_learnable(), ~out).order_by(col(Ranking.id))
     )

@@ -43,7 +43,7 @@ class Ranked:
         self.ground = ground
 
     def learn(self, improving: bool) -> Result:
-        """How the round ends, with what there is to say of who ranked. Raises Cancelled, LeaseLost."""
+        """How the round ends, and what it says of raters. Raises Cancelled, LeaseLost."""
         result, g = self._learn(improving), self.ground
         who = of_raters(g.store, g.claim.round_id, g.settings.trust)
         return replace(result, reasons=(*result.reasons, *who))

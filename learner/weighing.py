@@ -7,7 +7,6 @@ goes on with the round, or repeats it, reads them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from feedback.preferences import RankedPrompt
 from feedback.records import Claim, Reason
@@ -15,7 +14,7 @@ from feedback.store import Store
 from feedback.trust.alarm import ROUNDS, alarm_reason, raters_reason
 from feedback.trust.judgements import Judgement
 from feedback.trust.settings import TrustSettings
-from feedback.trust.weights import weigh
+from feedback.trust.weights import apply, weigh
 
 
 def weighed(store: Store, claim: Claim, settings: TrustSettings) -> list[RankedPrompt]:
@@ -28,9 +27,7 @@ def weighed(store: Store, claim: Claim, settings: TrustSettings) -> list[RankedP
     rankings = store.training_rankings()
     weighing = weigh([Judgement.of(r) for r in rankings], settings, claim.round_id)
     store.use_rankings(claim, [r.ranking_id for r in rankings], weighing.down)
-    weights = weighing.weights
-    weighted = [replace(r, weight=weights.get(r.ranking_id, 1.0)) for r in rankings]
-    return [ranked for ranked in weighted if ranked.weight]
+    return apply(rankings, weighing)
 
 
 def of_raters(store: Store, round_id: int, settings: TrustSettings) -> Iterator[Reason]:

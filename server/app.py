@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from . import (
+    compared,
     completions,
     demonstrations,
     errors,
@@ -21,6 +22,7 @@ from . import (
     odds,
     operations,
     rankings,
+    raters,
 )
 from .access import Access, Bodies, RequestIds
 from .deadlines import Deadlines
@@ -64,7 +66,9 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
         rankings,
         marks,
         demonstrations,
+        compared,  # before the versions by id, which it is none of
         operations,
+        raters,
         odds,
         health,
         metrics,

@@ -91,6 +91,7 @@ def test_skills_are_the_librarys(seed: int) -> None:
     theirs = OneCoinDawidSkene(n_iter=100, tol=-1.0).fit(frame)
     ours = one_coin(votes)
     assert ours.skills == pytest.approx(theirs.skills_.to_dict(), abs=1e-6)
+    assert theirs.probas_ is not None
     assert ours.yes == pytest.approx(theirs.probas_[True].to_dict(), abs=1e-6)
 
 

@@ -30,9 +30,7 @@ def shared(accuracy: Mapping[str, float], items: int = 40, seed: int = 0) -> lis
     return list(_shared(accuracy, items, random.Random(seed)))
 
 
-def _shared(
-    accuracy: Mapping[str, float], items: int, rng: random.Random
-) -> Iterator[Judgement]:
+def _shared(accuracy: Mapping[str, float], items: int, rng: random.Random) -> Iterator[Judgement]:
     id = 0
     for item in range(items):
         true = rng.sample(range(1, 5), 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import demonstrations, down_weightings, inputs, lease, marks, repeats, rounds
+from .. import demonstrations, inputs, lease, marks, repeats, rounds
 from ..preferences import RankedPrompt
 from ..records import (
     Claim,
@@ -82,16 +82,6 @@ class Rounds(Transactions):
         with self._reading() as session:
             rounds.get(session, id)
             return inputs.listed(session, id)
-
-    def shares_left_out(self, before: int, limit: int) -> list[float]:
-        """The share of its rankings that each of the last rounds before this one left out."""
-        with self._reading() as session:
-            return down_weightings.shares_before(session, before, limit)
-
-    def alarm(self) -> str | None:
-        """The alarm of the last round that used rankings, if it raised one."""
-        with self._reading() as session:
-            return down_weightings.alarm(session)
 
     def use_demonstrations(self, claim: Claim, ids: Sequence[int]) -> None:
         """Write down which demonstrations the round learns from; raises LeaseLost, StoreError."""

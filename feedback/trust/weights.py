@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
+from ..preferences import RankedPrompt
 from ..records import DownWeighting
 from .judgements import Judgement, by_person
 from .settings import TrustSettings
@@ -58,11 +59,19 @@ def weigh(judgements: Sequence[Judgement], settings: TrustSettings, seed: int) -
         return Weighing(len(people))
     trusted = trust_of(people, skills(judgements), settings)
     cap = cap_of([len(said) for p, said in people.items() if trusted[p].weight], settings)
-    rng, down = random.Random(seed), []
+    rng = random.Random(seed)
+    down: list[DownWeighting] = []
     for person, said in people.items():
         most = len(said) if person in settings.exempt else cap
         down += _rows(said, trusted[person], most, rng)
     return Weighing(len(people), tuple(sorted(down, key=lambda row: row.ranking_id)))
+
+
+def apply(rankings: Sequence[RankedPrompt], weighing: Weighing) -> list[RankedPrompt]:
+    """The rankings with their weights, but for those that are left out."""
+    weights = weighing.weights
+    weighed = [replace(ranked, weight=weights.get(ranked.ranking_id, 1.0)) for ranked in rankings]
+    return [ranked for ranked in weighed if ranked.weight]
 
 
 def trust_of(
