@@ -18,6 +18,9 @@ from torch import Tensor
 
 from feedback.preferences import RankedPrompt
 from feedback.store import Store
+from feedback.trust.judgements import Judgement
+from feedback.trust.settings import TrustSettings
+from feedback.trust.weights import apply, weigh
 from learner.batching import collate
 from learner.features import reply_features_RD
 from learner.head_update import Seen, heads_HD, put, updated
@@ -49,13 +52,20 @@ class Fresh:
     """
 
     def __init__(
-        self, store: Store, folder: Path, id: str, model: RewardModel, settings: RewardSettings
+        self,
+        store: Store,
+        folder: Path,
+        id: str,
+        model: RewardModel,
+        settings: RewardSettings,
+        trust: TrustSettings,
     ) -> None:
         self.store = store
         self.file = folder / f"{id}.safetensors"
         self.id = id
         self.model = model
         self.settings = settings
+        self.trust = trust
         self.published_HD = heads_HD(model)
         self.since = self.last = 0
         self.seen: dict[int, Seen] = {}
@@ -86,7 +96,13 @@ class Fresh:
         used, new = self.store.rankings_by_use(self.id)
         replayed = random.Random(0).sample(used, min(REPLAYED, len(used)))
         read = self.store.training_rankings
-        return Due(read(new[-TAKEN:]), read(replayed), last)
+        return self._weighed(Due(read(new[-TAKEN:]), read(replayed), last))
+
+    def _weighed(self, due: Due) -> Due:
+        """By what these rankings say of their people; those that are left out are not taken in."""
+        rankings = [Judgement.of(ranked) for ranked in (*due.new, *due.replayed)]
+        weighing = weigh(rankings, self.trust, seed=0)
+        return Due(apply(due.new, weighing), apply(due.replayed, weighing), due.last)
 
     @torch.no_grad()
     def _see(self, rankings: Sequence[RankedPrompt]) -> None:
@@ -110,7 +126,7 @@ class Fresh:
             self._save()
 
     def _moved_HD(self, due: Due) -> Tensor:
-        seen = [self.seen[r.ranking_id] for r in (*due.new, *due.replayed)]
+        seen = [self.seen[r.ranking_id].weighing(r.weight) for r in (*due.new, *due.replayed)]
         return updated(self.model, self.published_HD, seen, self.settings)
 
     def _save(self) -> None:

@@ -135,4 +135,6 @@ class Idle:
         device = device_of(self.settings.device)
         rewarder = published(self.versions, reward, reader, device)
         heads = self.versions.root.parent / "heads"
-        return Loaded(reward, rewarder, Fresh(self.store, heads, reward, rewarder.own, settings))
+        trust = self.settings.trust
+        fresh = Fresh(self.store, heads, reward, rewarder.own, settings, trust)
+        return Loaded(reward, rewarder, fresh)

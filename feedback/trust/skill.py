@@ -1,5 +1,9 @@
 """How often a person is right, from gold and from agreement, and how sure of that one is.
 
+A person is held against what the others said, each by their own skill, and not against what all
+said: of two people who differ, expectation-maximisation believes one almost wholly, and with two
+people to a question it put a third of an honest crowd in the wrong.
+
 The pairs of one ranking hang together: those of K answers count as K - 1 pieces of evidence, which
 is how many comparisons it takes to order them.
 """
@@ -8,11 +12,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
-from .dawid_skene import Told, one_coin
+from .dawid_skene import Votes, chance_of_yes, one_coin
 from .judgements import Judgement, Pair, pair_orders
 
 Z = 3.0
@@ -23,7 +26,7 @@ careless ranking is wrong in several pairs at once.
 
 @dataclass(frozen=True)
 class Skill:
-    """`right` of `evidence` comparisons, as expected; `rankings` of theirs could be checked."""
+    """`right` of `evidence` sure comparisons; `rankings` of theirs could be checked."""
 
     right: float
     evidence: float
@@ -49,14 +52,17 @@ NOTHING = Skill(0.0, 0.0, 0)
 
 def skills(judgements: Sequence[Judgement]) -> dict[str, Skill]:
     """Of everybody who ranked gold, or what others ranked too."""
-    told = one_coin(votes_of(judgements))
+    votes = votes_of(judgements)
+    told = one_coin(votes).skills
     found: dict[str, Skill] = defaultdict(lambda: NOTHING)
     for judgement in judgements:
-        right = _rights(judgement, told)
-        if right:
-            seen, evidence = found[judgement.person], _evidence(judgement)
+        checks = [*_checks(judgement, votes, told)]
+        if checks:
+            seen, each = found[judgement.person], _evidence(judgement) / len(checks)
             found[judgement.person] = Skill(
-                seen.right + evidence * fmean(right), seen.evidence + evidence, seen.rankings + 1
+                seen.right + each * sum(sure for sure, agrees in checks if agrees),
+                seen.evidence + each * sum(sure for sure, _ in checks),
+                seen.rankings + 1,
             )
     return dict(found)
 
@@ -70,22 +76,28 @@ def votes_of(judgements: Iterable[Judgement]) -> dict[str, dict[str, bool]]:
         for pair, word in judgement.orders():
             if word:
                 said[pair][judgement.person] = word > 0
-    return {"\n".join(pair): votes for pair, votes in said.items() if len(votes) > 1}
+    return {_key(pair): votes for pair, votes in said.items() if len(votes) > 1}
 
 
-def _rights(judgement: Judgement, told: Told) -> list[float]:
-    """The probability of being right of each untied pair that can be checked; gold comes first."""
-    gold: Mapping[Pair, int] = {}
-    if judgement.gold is not None:
-        gold = dict(pair_orders(judgement.candidates, judgement.gold))
-    found = []
+def _key(pair: Pair) -> str:
+    """A pair as the name of a question."""
+    return "\n".join(pair)
+
+
+def _checks(
+    judgement: Judgement, votes: Votes, told: Mapping[str, float]
+) -> Iterator[tuple[float, bool]]:
+    """Of each untied pair that can be checked, how sure the right order is, 0 to 1, and whether
+    it was said. Gold comes first, and then the others: the person's own word is no evidence.
+    """
+    gold = dict(pair_orders(judgement.candidates, judgement.gold)) if judgement.gold else {}
     for pair, word in judgement.orders():
-        if gold.get(pair):
-            found.append((1 + word * gold[pair]) / 2)
-        elif word and "\n".join(pair) in told.yes:
-            yes = told.yes["\n".join(pair)]
-            found.append(yes if word > 0 else 1 - yes)
-    return found
+        if word and gold.get(pair):
+            yield 1.0, word == gold[pair]
+        elif word and _key(pair) in votes:
+            said = {p: vote for p, vote in votes[_key(pair)].items() if p != judgement.person}
+            yes = chance_of_yes(said, told)
+            yield abs(2 * yes - 1), (yes > 0.5) == (word > 0)
 
 
 def _evidence(judgement: Judgement) -> float:

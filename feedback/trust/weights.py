@@ -3,7 +3,8 @@
 From three people on:
 1. Who is surely less often right than is usual weighs as much less as a ranking of theirs says
    less; who is right no more often than chance is left out.
-2. A newcomer, of whose rankings too few can be checked, weighs half, once others are proven.
+2. A newcomer, of whose rankings too few can be checked, weighs half and has half of the least cap,
+   once others are proven.
 3. Nobody has more than a cap of rankings in a round, drawn from theirs.
 
 All weights are relative: where everybody is new, nobody weighs less. The cap leaves rankings out
@@ -30,10 +31,13 @@ LEAST = 0.1
 
 @dataclass(frozen=True)
 class Trust:
-    """What a person's rankings weigh, and the reason where that is less than 1."""
+    """What a person's rankings weigh, the reason where that is less than 1, and how many may count
+    where they are fewer than other people's.
+    """
 
     weight: float
     reason: str | None = None
+    cap: int | None = None
 
 
 IN_FULL = Trust(1.0)
@@ -62,7 +66,7 @@ def weigh(judgements: Sequence[Judgement], settings: TrustSettings, seed: int) -
     rng = random.Random(seed)
     down: list[DownWeighting] = []
     for person, said in people.items():
-        most = len(said) if person in settings.exempt else cap
+        most = len(said) if person in settings.exempt else trusted[person].cap or cap
         down += _rows(said, trusted[person], most, rng)
     return Weighing(len(people), tuple(sorted(down, key=lambda row: row.ranking_id)))
 
@@ -103,7 +107,7 @@ def _trust(skill: Skill, usual: float, settings: TrustSettings) -> Trust:
             return Trust(weight if weight >= LEAST else 0.0, text)
     if skill.rankings < settings.proven:
         text = f"newcomer: {skill.rankings} of {settings.proven} rankings that can be checked"
-        return Trust(settings.newcomer, text)
+        return Trust(settings.newcomer, text, max(1, int(settings.newcomer * settings.cap)))
     return IN_FULL
 
 
