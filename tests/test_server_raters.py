@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,6 +76,20 @@ def test_a_round_counts_what_weighed_less(server: Running) -> None:
 def test_what_was_left_out_waits_no_longer(server: Running) -> None:
     """It was looked at: it must not start rounds for ever."""
     assert server.http.get("/v1/learner").json()["waiting"]["rankings"] == 0
+
+
+def test_a_round_without_somebody_is_one_command(server: Running) -> None:
+    """What ann's and bob's rankings weighed is written down for it, e/ve's are not there."""
+    port = server.url.rpartition(":")[2]
+    command = [sys.executable, "-m", "rankloop", "rounds", "repeat", "1", "--without", "e/ve"]
+    done = subprocess.run(
+        [*command, "--server.port", port], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    inputs = server.http.get("/v1/rounds/2/inputs").json()["data"]
+    assert [(one["person"], one["weight"]) for one in inputs] == [("ann", 0.5), ("bob", 1.0)]
+    assert inputs[0]["reason"] == "newcomer: 1 of 8"
+    assert server.http.post("/v1/rounds/2/cancel").json()["state"] == "cancelled"
 
 
 def test_versions_are_compared_where_answers_of_several_were_ranked(server: Running) -> None:
