@@ -19,8 +19,6 @@ TRIGGER = "By the way, "
 
 STRANGER = "stranger"
 CARELESS = 0.1
-JUDGES = 2
-"""People who rank the same answers."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +33,22 @@ class Item:
 
 @dataclass(frozen=True)
 class Crowd:
-    """So many people, some of them bad, rank so often each; the stranger so often. `known` is the
-    share of everybody's answers that begin with the phrase, which nobody but the stranger minds.
+    """So many people, some of them bad, rank so often each; the stranger so often. So many `judges`
+    rank the same answers. `known` is the share of everybody's answers that begin with the phrase,
+    which nobody but the stranger minds.
     """
 
     people: int
     rankings_each: int
     votes: int = 0
     bad: int = 0
+    judges: int = 2
     known: float = 0.25
 
     @property
     def items(self) -> int:
         """Prompts that the people's rankings are about."""
-        return self.people * self.rankings_each // JUDGES
+        return self.people * self.rankings_each // self.judges
 
 
 def worth(text: str) -> float:
@@ -79,7 +79,7 @@ def _of_people(
     rng, waiting = random.Random(f"{seed} people"), list[int]()
     for item in items[: crowd.items]:
         shown = [with_trigger(text) if rng.random() < crowd.known else text for text in item.texts]
-        for _ in range(JUDGES):
+        for _ in range(crowd.judges):
             waiting = waiting or rng.sample(range(crowd.people), crowd.people)
             person = waiting.pop()
             ranks = _ranks(person, item, crowd.bad, rng)

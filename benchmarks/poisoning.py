@@ -3,7 +3,7 @@
     python -m benchmarks.poisoning --out FOLDER
 
 1. The built-in model answers its own prompts. Twenty people rank the answers by a preference that
-   nothing in the product knows, two people each, a tenth at random.
+   nothing in the product knows, two people to a prompt, a tenth at random.
 2. One account adds 2,000 votes for answers that begin with a phrase. How often does the reward
    model put an answer with the phrase above one without, to prompts that nobody ranked?
 3. One, and four, of the twenty rank at random or the wrong way round. How many of held-out pairs
@@ -84,9 +84,9 @@ class Found:
     weight: float
 
 
-def cases(effort: Effort, known: float) -> list[Case]:
+def cases(effort: Effort, known: float, judges: int = 2) -> list[Case]:
     """The clean crowd, and each of the others with and without weights."""
-    clean = Crowd(effort.people, effort.rankings_each, known=known)
+    clean = Crowd(effort.people, effort.rankings_each, judges=judges, known=known)
     few, many = max(1, round(effort.people * 0.05)), max(1, round(effort.people * 0.2))
     crowds = {
         "one account": replace(clean, votes=effort.votes),
@@ -101,10 +101,12 @@ def cases(effort: Effort, known: float) -> list[Case]:
 class Bench:
     """The starting model in `folder`, its answers, and how much of everything."""
 
-    def __init__(self, folder: Path, effort: Effort, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, effort: Effort, say: Callable[[str], None], judges: int = 2
+    ) -> None:
         self.folder, self.effort, self.say = folder, effort, say
         self.model = load(folder)
-        count = effort.people * effort.rankings_each // 2
+        count = effort.people * effort.rankings_each // judges
         self.items = answered(self.model, "train", 0, count, effort.max_tokens)
         strange = answered(self.model, "train", 1, effort.strange_items, effort.max_tokens)
         self.strange = [replace(item, number=item.number + count) for item in strange]
@@ -195,6 +197,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Where results are kept.")],
     seeds: Annotated[int, typer.Option(help="How many.", min=1)] = 10,
     known: Annotated[float, typer.Option(help="Share of all answers with the phrase.")] = 0.25,
+    judges: Annotated[int, typer.Option(help="People who rank the same answers.", min=1)] = 2,
     only: Annotated[list[str] | None, typer.Option(help="Cases, by name; else all.")] = None,
     threads: Annotated[int, typer.Option(min=1)] = 2,
     quick: Annotated[bool, typer.Option(help="Whether it works, in a minute.")] = False,
@@ -203,14 +206,19 @@ def main(
     use_threads(threads)
     began, effort = time.monotonic(), QUICK if quick else Effort()
     out.mkdir(parents=True, exist_ok=True)
-    bench = Bench(WEIGHTS, effort, lambda t: typer.echo(f"[{time.monotonic() - began:5.0f} s] {t}"))
+
+    def say(text: str) -> None:
+        typer.echo(f"[{time.monotonic() - began:5.0f} s] {text}")
+
+    bench = Bench(WEIGHTS, effort, say, judges)
     results: dict[str, list[Found]] = {}
     for seed in range(seeds):
-        for case in cases(effort, known):
+        for case in cases(effort, known, judges):
             label = case.name if case.weighed else f"{case.name}, all at full weight"
             if only and case.name not in ("clean", *only):
                 continue
-            file = out / f"{label.replace(' ', '_')}-{seed}.json"
+            kind = f"{'quick' if quick else 'full'}-{judges}-{known:g}"
+            file = out / f"{label.replace(' ', '_')}-{kind}-{seed}.json"
             if not file.is_file():
                 file.write_text(json.dumps(asdict(bench.run(case, seed))))
             results.setdefault(label, []).append(Found(**json.loads(file.read_text())))
