@@ -10,6 +10,8 @@ erasing.py        what a person takes back; consents.py what they allow
 personal.py       pure: personal data in texts
 training.py       what the learner learns from, and what waits for it
 inputs.py         what each round worked on; repeats.py  a round again on the same
+down_weightings.py  what of it counted for less; trust/  pure: how far people are to be trusted
+compared.py       versions as people compared them; strengths.py  pure: the model of that
 versions.py       versions, their states, the live pointer
 lease.py          the learner's lease and its fence
 rounds.py         learning rounds, their progress and figures

@@ -33,6 +33,10 @@ class UnknownRound(NotFound):
     """No round has this id."""
 
 
+class UnknownRater(NotFound):
+    """Nobody of this name has ranked anything that can be learned from."""
+
+
 class InvalidText(StoreError):
     """A name or key is empty, too long, or holds a character that a database cannot keep."""
 

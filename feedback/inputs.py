@@ -4,24 +4,24 @@ round again, and read back by every later one: what people say meanwhile is the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func
 from sqlmodel import Session, col, select
 
-from . import consents, conversations, lease, training
+from . import consents, conversations, down_weightings, lease, training
 from .errors import StoreError
 from .preferences import RankedPrompt
-from .records import Claim, InputInfo, LoggedPrompt
+from .records import Claim, DownWeighting, InputInfo, LoggedPrompt
 from .tables import Generation, LeftOut, Ranking, RoundInput, RoundPrompt
 
 
 def use(
-    session: Session, claim: Claim, ids: Sequence[int], weights: Mapping[int, float] | None = None
+    session: Session, claim: Claim, ids: Sequence[int], down: Sequence[DownWeighting] = ()
 ) -> None:
-    """Write down which rankings the round learns from, and what each weighs where that is not 1;
-    again is harmless.
+    """Write down which rankings the round learns from, and which of them weigh less than 1, and
+    why; again is harmless.
 
     Raises LeaseLost, StoreError.
     """
@@ -30,21 +30,24 @@ def use(
         select(RoundInput.ranking_id).where(RoundInput.round_id == claim.round_id)
     ).all()
     fresh = sorted(set(ids) - set(known))
+    less = {one.ranking_id: one for one in down if one.ranking_id in fresh}
     consented = set(session.exec(select(Ranking.id).where(col(Ranking.consented))).all())
     for id in fresh:
         if id not in consented:
             message = f"ranking {id} is unknown, or its people did not consent to training"
             raise StoreError(message, param="rankings", value=id)
-        weight = (weights or {}).get(id, 1.0)
+        weight = less[id].weight if id in less else 1.0
         session.add(RoundInput(round_id=claim.round_id, ranking_id=id, weight=weight))
+    down_weightings.add(session, claim.round_id, less.values())
 
 
 def used(session: Session, round_id: int) -> list[RankedPrompt]:
-    """The rankings that were written down, oldest first, with their weights; without those
-    that may no longer be learned from.
+    """The rankings that were written down and weigh something, oldest first, with their weights;
+    without those that may no longer be learned from.
     """
+    weighs = col(RoundInput.weight) > 0
     chosen = training.allowed() & col(Ranking.id).in_(
-        select(RoundInput.ranking_id).where(RoundInput.round_id == round_id)
+        select(RoundInput.ranking_id).where(RoundInput.round_id == round_id, weighs)
     )
     weights = {row.ranking_id: row.weight for row in _rows(session, round_id)}
     return training.rankings(session, chosen, weights)
@@ -81,9 +84,10 @@ def _prompts(session: Session, round_id: int) -> Sequence[Generation]:
 
 
 def listed(session: Session, round_id: int, *, kept: bool = False) -> list[InputInfo]:
-    """The round's rankings, oldest first, with whose they are and what they weigh; `kept`: without
-    those that may no longer be learned from.
+    """The round's rankings, oldest first, with whose they are, what they weigh, and why less;
+    `kept`: without those that may no longer be learned from.
     """
+    less = {one.ranking_id: one.reason for one in down_weightings.listed(session, round_id)}
     query = (
         select(RoundInput, Ranking.person)
         .join(Ranking, col(Ranking.id) == RoundInput.ranking_id)
@@ -91,7 +95,10 @@ def listed(session: Session, round_id: int, *, kept: bool = False) -> list[Input
         .order_by(col(RoundInput.ranking_id))
     )
     rows = session.exec(query.where(training.allowed()) if kept else query)
-    return [InputInfo(row.ranking_id, person, row.weight) for row, person in rows]
+    return [
+        InputInfo(row.ranking_id, person, row.weight, less.get(row.ranking_id))
+        for row, person in rows
+    ]
 
 
 def leave_out(session: Session, claim: Claim, kind: str, ids: Sequence[int]) -> None:
@@ -129,5 +136,7 @@ def copy(session: Session, source: int, target: int, without: Collection[str]) -
     for info in listed(session, source, kept=True):
         if info.person not in without:
             session.add(RoundInput(round_id=target, ranking_id=info.ranking_id, weight=info.weight))
+    less = down_weightings.listed(session, source)
+    down_weightings.add(session, target, [one for one in less if one.person not in without])
     for place, row in enumerate(_prompts(session, source)):
         session.add(RoundPrompt(round_id=target, place=place, generation_id=row.id))

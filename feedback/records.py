@@ -271,8 +271,10 @@ class RoundInfo:
 
     Outcomes: promoted, rejected, verified, needs_feedback, failed, cancelled; None while it is not
     over. `stages` None means those that are due. `rankings` and `demonstrations` count its inputs.
-    `left_out` counts what it found personal data in. `attempts` counts its claims. `repeat_of` is
-    the round whose inputs it has, but for what the people in `without` had said.
+    `left_out` counts what it found personal data in, `distrusted` the rankings that weighed
+    nothing, which `rankings` does not count, and `lighter` those that weighed less than 1.
+    `attempts` counts its claims. `repeat_of` is the round whose inputs it has, but for what the
+    people in `without` had said.
     """
 
     id: int
@@ -299,15 +301,30 @@ class RoundInfo:
     repeat_of: int | None = None
     without: tuple[str, ...] = ()
     left_out: int = 0
+    distrusted: int = 0
+    lighter: int = 0
 
 
 @dataclass(frozen=True)
 class InputInfo:
-    """A ranking that a round used, whose it is, and how much it weighed: 1 is a ranking's own."""
+    """A ranking that a round used, whose it is, and how much it weighed: 1 is a ranking's own, 0
+    was left out; `reason` says why it was less than 1.
+    """
 
     ranking_id: int
     person: str
     weight: float
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class DownWeighting:
+    """A ranking that a round counted for less than 1, or left out (0), whose it is, and why."""
+
+    ranking_id: int
+    person: str
+    weight: float
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
 
-from . import demonstrations, inputs, lease, training, versions
+from . import demonstrations, down_weightings, inputs, lease, training, versions
 from .database import now
 from .errors import IllegalMove, UnknownRound
 from .records import Claim, MetricPoint, Reason, RoundInfo
@@ -203,20 +203,24 @@ def infos(session: Session, rows: Sequence[Round]) -> list[RoundInfo]:
     counts = dict(
         session.exec(
             select(RoundInput.round_id, func.count())
-            .where(col(RoundInput.round_id).in_([row.id for row in rows]))
+            .where(col(RoundInput.round_id).in_([row.id for row in rows]), RoundInput.weight > 0)
             .group_by(col(RoundInput.round_id))
         ).all()
     )
     ids = [row.id for row in rows]
     shown, left_out = demonstrations.counts(session, ids), inputs.left_out(session, ids)
+    less = down_weightings.counts(session, ids)
     return [
-        replace(_info(row, counts.get(id, 0), shown.get(id, 0)), left_out=left_out.get(id, 0))
+        replace(
+            _info(row, counts.get(id, 0), shown.get(id, 0), less.get(id, (0, 0))),
+            left_out=left_out.get(id, 0),
+        )
         for row in rows
         if (id := row.id) is not None
     ]
 
 
-def _info(row: Round, rankings: int, demonstrations: int) -> RoundInfo:
+def _info(row: Round, rankings: int, demonstrations: int, less: tuple[int, int]) -> RoundInfo:
     assert row.id is not None
     return RoundInfo(
         id=row.id,
@@ -242,6 +246,8 @@ def _info(row: Round, rankings: int, demonstrations: int) -> RoundInfo:
         cancel_requested=row.cancelled_by is not None,
         repeat_of=row.repeat_of,
         without=tuple(row.without or ()),
+        distrusted=less[0],
+        lighter=less[1],
     )
 
 

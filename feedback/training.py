@@ -98,12 +98,11 @@ def ids_after(session: Session, after: int, limit: int) -> list[int]:
 
 def ids_by_use(session: Session, round_id: int | None) -> tuple[list[int], list[int]]:
     """The ids of all rankings to learn from, oldest first: those that the round used, and those
-    that it did not.
+    that it did not. What it left out is in neither.
     """
-    used = exists().where(
-        col(RoundInput.ranking_id) == col(Ranking.id), col(RoundInput.round_id) == round_id
-    )
-    rows = session.exec(select(Ranking.id, used).where(learnable()).order_by(col(Ranking.id)))
+    of_round = (col(RoundInput.ranking_id) == col(Ranking.id)) & (RoundInput.round_id == round_id)
+    used, out = exists().where(of_round), exists().where(of_round, col(RoundInput.weight) == 0)
+    rows = session.exec(select(Ranking.id, used).where(learnable(), ~out).order_by(col(Ranking.id)))
     ids: tuple[list[int], list[int]] = ([], [])
     for id, was_used in rows:
         if id is not None:

@@ -194,6 +194,7 @@ def _inputs(
         select(RoundInput.round_id, func.count(), yours)
         .join(Ranking, col(Ranking.id) == RoundInput.ranking_id)
         .where(col(RoundInput.round_id).in_({id for id in rounds if id is not None}))
+        .where(RoundInput.weight > 0)
         .group_by(col(RoundInput.round_id))
     )
     return {round_id: LearnedFrom(all, mine) for round_id, all, mine in rows}

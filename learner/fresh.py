@@ -18,6 +18,9 @@ from torch import Tensor
 
 from feedback.preferences import RankedPrompt
 from feedback.store import Store
+from feedback.trust.judgements import Judgement
+from feedback.trust.settings import TrustSettings
+from feedback.trust.weights import apply, weigh
 from learner.batching import collate
 from learner.features import reply_features_RD
 from learner.head_update import Seen, heads_HD, put, updated
@@ -56,6 +59,7 @@ class Fresh:
         id: str,
         model: RewardModel,
         settings: RewardSettings,
+        trust: TrustSettings,
         read: Callable[[Sequence[int]], list[RankedPrompt]],
     ) -> None:
         self.store = store
@@ -64,6 +68,7 @@ class Fresh:
         self.id = id
         self.model = model
         self.settings = settings
+        self.trust = trust
         self.published_HD = heads_HD(model)
         self.since = self.last = 0
         self.seen: dict[int, Seen] = {}
@@ -93,7 +98,13 @@ class Fresh:
         last = self.store.last_ranking()
         used, new = self.store.rankings_by_use(self.id)
         replayed = random.Random(0).sample(used, min(REPLAYED, len(used)))
-        return Due(self.read(new[-TAKEN:]), self.read(replayed), last)
+        return self._weighed(Due(self.read(new[-TAKEN:]), self.read(replayed), last))
+
+    def _weighed(self, due: Due) -> Due:
+        """By what these rankings say of their people; those that are left out are not taken in."""
+        rankings = [Judgement.of(ranked) for ranked in (*due.new, *due.replayed)]
+        weighing = weigh(rankings, self.trust, seed=0)
+        return Due(apply(due.new, weighing), apply(due.replayed, weighing), due.last)
 
     @torch.no_grad()
     def _see(self, rankings: Sequence[RankedPrompt]) -> None:
@@ -117,7 +128,7 @@ class Fresh:
             self._save()
 
     def _moved_HD(self, due: Due) -> Tensor:
-        seen = [self.seen[r.ranking_id] for r in (*due.new, *due.replayed)]
+        seen = [self.seen[r.ranking_id].weighing(r.weight) for r in (*due.new, *due.replayed)]
         return updated(self.model, self.published_HD, seen, self.settings)
 
     def _save(self) -> None:

@@ -23,6 +23,7 @@ from learner.ppo import PPO
 from learner.rloo import RLOO
 from learner.saved import Saved
 from learner.saves import Saves
+from learner.weighing import of_raters, weighed
 from policy.model import Model
 from policy.versions import CorruptVersion, UnknownVersion
 
@@ -43,8 +44,14 @@ class Ranked:
         self.ground = ground
 
     def learn(self, improving: bool) -> Result:
+        """How the round ends, and what it says of raters. Raises Cancelled, LeaseLost."""
+        result, g = self._learn(improving), self.ground
+        who = of_raters(g.store, g.claim.round_id, g.settings.trust)
+        return replace(result, reasons=(*result.reasons, *who))
+
+    def _learn(self, improving: bool) -> Result:
         """Read, train the judges, publish what rewards; then, if `improving`, improve the policy,
-        publish, decide. Raises Cancelled, LeaseLost.
+        publish, decide.
         """
         too_few = self.read()
         if too_few:
@@ -81,14 +88,8 @@ class Ranked:
         return None
 
     def _rankings(self) -> list[RankedPrompt]:
-        """Those that an earlier attempt, or whoever asked for a repeat, wrote down; else all that
-        there are, written down.
-        """
-        rankings = self.ground.store.used_rankings(self.ground.claim.round_id)
-        if not rankings:
-            rankings = self.ground.sieve.rankings(self.ground.store.training_rankings())
-            self.ground.store.use_rankings(self.ground.claim, [r.ranking_id for r in rankings])
-        return rankings
+        g = self.ground
+        return weighed(g.store, g.claim, g.settings.trust, g.sieve)
 
     def _marked(self) -> list[MarkedPrompt]:
         """Thumbs and ratings, as far as this kind of reward model learns from them."""

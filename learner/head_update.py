@@ -11,7 +11,7 @@ Axes: R answers in all, K of one ranking, H heads, D hidden.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -40,6 +40,10 @@ class Seen:
 
     ranking: RankedGroup
     features_KD: Tensor
+
+    def weighing(self, weight: float) -> Seen:
+        """The same, of another weight: what people are trusted with changes."""
+        return replace(self, ranking=replace(self.ranking, weight=weight))
 
 
 def heads_HD(model: RewardModel) -> Tensor:
@@ -74,7 +78,7 @@ def updated(
         moved_RH = features_RD @ (steps_HD @ to_head_DD).T
         parts = torch.split(scores_RH + moved_RH, sizes)
         losses = [
-            loss_of(scores_K, s.ranking, settings)
+            s.ranking.weight * loss_of(scores_K, s.ranking, settings)
             for s, scores_KH in zip(seen, parts, strict=True)
             for scores_K in scores_KH.unbind(1)
         ]

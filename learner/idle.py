@@ -147,5 +147,6 @@ class Idle:
         def read(ids: Sequence[int]) -> list[RankedPrompt]:
             return encoder.answered(self._clean(self.store.training_rankings(ids)))
 
-        fresh = Fresh(self.store, heads, reward, rewarder.own, settings, read)
+        trust = self.settings.trust
+        fresh = Fresh(self.store, heads, reward, rewarder.own, settings, trust, read)
         return Loaded(reward, rewarder, fresh)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from feedback.records import RoundInfo, VersionInfo
 from feedback.store import Store
+from feedback.trust.alarm import ALARM
 from learner.settings import LearnerSettings
 from policy.versions import Versions
 
@@ -53,8 +54,10 @@ def start_of(store: Store, live: str) -> str:
 
 
 def _led(info: RoundInfo) -> bool:
-    """Whether its version passed all checks but the duel, and was ahead in it."""
-    lost = [reason for reason in info.reasons if not reason.passed]
+    """Whether its version passed all checks but the duel, and was ahead in it. An alarm over what
+    was left out is no check of the version.
+    """
+    lost = [reason for reason in info.reasons if not reason.passed and reason.check != ALARM]
     return [reason.check for reason in lost] == ["win_rate"] and (lost[0].value or 0.0) > 0.5
 
 

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from feedback.settings import DatabaseSettings
+from feedback.trust.settings import TrustSettings
 from learner.reward_settings import RewardSettings as RewardSettings
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -171,6 +172,7 @@ class LearnerSettings(BaseModel):
     """Of rollouts and shuffles; a round adds its own number."""
     sft: SFTSettings = SFTSettings()
     lora: LoraSettings = LoraSettings()
+    trust: TrustSettings = TrustSettings()
     reward: RewardSettings = RewardSettings()
     ppo: PPOSettings = PPOSettings()
     gate: GateSettings = GateSettings()

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from . import (
+    compared,
     completions,
     conversations,
     demonstrations,
@@ -24,6 +25,7 @@ from . import (
     odds,
     operations,
     rankings,
+    raters,
 )
 from .access import Access, Bodies, RequestIds
 from .deadlines import Deadlines
@@ -70,7 +72,9 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
         conversations,
         exchange,
         me,
+        compared,  # before the versions by id, which it is none of
         operations,
+        raters,
         odds,
         health,
         metrics,

@@ -92,6 +92,7 @@ def shown_learner(serving: Serving, info: LearnerInfo) -> dict[str, Any]:
             "demonstrations_needed": serving.settings.learner.demonstrations_per_round,
             "thumbs": waiting_thumbs(serving),
         },
+        "alarm": serving.store.alarm(),
         "next_run_at": info.next_run_at,
         "last_error": info.last_error,
         "trainable": info.missing is None,
@@ -149,7 +150,12 @@ def cancel_round(
 
 
 def shown_input(info: InputInfo) -> dict[str, Any]:
-    return {"ranking": info.ranking_id, "person": info.person, "weight": info.weight}
+    return {
+        "ranking": info.ranking_id,
+        "person": info.person,
+        "weight": info.weight,
+        "reason": info.reason,
+    }
 
 
 def shown_round(info: RoundInfo) -> dict[str, Any]:
@@ -167,6 +173,8 @@ def shown_round(info: RoundInfo) -> dict[str, Any]:
         "steps": info.steps,
         "eta_s": info.eta_s,
         "rankings": info.rankings,
+        "distrusted": info.distrusted,
+        "lighter": info.lighter,
         "demonstrations": info.demonstrations,
         "left_out": info.left_out,
         "version": info.version_id,

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from feedback.settings import DatabaseSettings
+from feedback.trust.settings import TrustSettings
 
 
 class ServerSettings(BaseModel):
@@ -122,6 +123,8 @@ class LearnerPart(Protocol):
     def rankings_per_round(self) -> int: ...
     @property
     def demonstrations_per_round(self) -> int: ...
+    @property
+    def trust(self) -> TrustSettings: ...
     @property
     def reward(self) -> RewardPart: ...
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from feedback.database import connect, is_full, migrate, migrations, now, writer
 from feedback.errors import StoreError
-from feedback.records import InputInfo
+from feedback.records import DownWeighting, InputInfo
 from feedback.store import Store
 from feedback.tables import Row
 from tests.feedback_databases import a_generation, execute
@@ -51,7 +51,7 @@ def test_rounds_of_an_earlier_release_weigh_every_ranking_once(url: str) -> None
     store.request_round(trigger="operator", actor="ann")
     claim = store.claim_round("learner", 60)
     assert claim is not None
-    store.use_rankings(claim, [id], {id: 0.5})
+    store.use_rankings(claim, [id], [DownWeighting(id, "ann", 0.5, "newcomer")])
     store.close()
     engine = connect(url)
     with writer(engine).begin() as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from feedback.errors import IllegalMove, StoreError, UnknownRound
-from feedback.records import InputInfo
+from feedback.records import DownWeighting, InputInfo
 from feedback.store import Store
 from tests.feedback_databases import a_generation
 from tests.test_feedback_training import claim, rank
@@ -15,7 +15,7 @@ def finished(store: Store, people: str = "ann") -> tuple[int, list[int]]:
     """A round that used one ranking of each of these people and is over; its id and theirs."""
     ids = [rank(store, f"c-{person}", person=person) for person in people.split()]
     held = claim(store)
-    store.use_rankings(held, ids, {ids[0]: 0.5})
+    store.use_rankings(held, ids, [DownWeighting(ids[0], people.split()[0], 0.5, "newcomer")])
     store.use_prompts(held, 9)
     store.finish_round(held, outcome="rejected")
     return held.round_id, ids
@@ -26,7 +26,7 @@ def test_what_a_round_used_is_read_back_with_its_weights(store: Store) -> None:
     ids = [rank(store, id) for id in ("c1", "c2", "c3")]
     held = claim(store)
     assert store.used_rankings(held.round_id) == []
-    store.use_rankings(held, ids[:2], {ids[0]: 0.5})
+    store.use_rankings(held, ids[:2], [DownWeighting(ids[0], "ann", 0.5, "newcomer")])
     found = store.used_rankings(held.round_id)
     assert [(ranked.ranking_id, ranked.weight) for ranked in found] == [(ids[0], 0.5), (ids[1], 1)]
     assert found[1] == store.training_rankings()[1]
@@ -58,7 +58,7 @@ def test_inputs_are_listed_with_whose_they_are(store: Store) -> None:
     """Oldest first; an unknown round is named."""
     round_id, [first, second] = finished(store, "ann bob")
     assert store.round_inputs(round_id) == [
-        InputInfo(first, "ann", 0.5),
+        InputInfo(first, "ann", 0.5, "newcomer"),
         InputInfo(second, "bob", 1.0),
     ]
     with pytest.raises(UnknownRound, match="99"):
@@ -72,7 +72,7 @@ def test_a_repeat_has_the_inputs_but_for_those_of_people_left_out(store: Store) 
     again = store.repeat_round(round_id, without=["bob"], actor="eve")
     assert (again.state, again.repeat_of, again.without) == ("queued", round_id, ("bob",))
     assert again.stages == ("reward", "ppo")
-    assert store.round_inputs(again.id) == [InputInfo(first, "ann", 0.5)]
+    assert store.round_inputs(again.id) == [InputInfo(first, "ann", 0.5, "newcomer")]
     held = store.claim_round("learner", 60)
     assert held is not None
     assert held.round_id == again.id

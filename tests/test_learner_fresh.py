@@ -112,3 +112,18 @@ def test_rankings_of_the_round_itself_are_not_taken_in_again(taught: Product) ->
     assert len(used) == 60
     assert set(used).isdisjoint(new)
     assert len(taught.store.training_rankings(new)) == len(new)
+
+
+def test_one_of_many_people_cannot_move_the_heads_alone(taught: Product) -> None:
+    """Two others have ranked, so eve's cap is ten: of her twelve rankings two are not taken in."""
+    before = taught.store.last_ranking()
+    for person, count, seed in (("bob", 1, 31), ("ivy", 1, 32), ("eve", 12, 33)):
+        taught.rank(count, seed=seed, person=person)
+    for _ in range(12):
+        taught.keeper.look()
+    fresh = taught.keeper.idle.loaded
+    assert fresh is not None
+    news = [r for r in taught.store.training_rankings() if r.ranking_id > before]
+    taken = [r for r in news if r.ranking_id in fresh.fresh.seen]
+    assert [r.person for r in taken].count("eve") == 10
+    assert len(taken) == 12

@@ -7,7 +7,15 @@ from typing import Any
 
 from .. import demonstrations, inputs, lease, marks, repeats, rounds
 from ..preferences import RankedPrompt
-from ..records import Claim, InputInfo, LoggedPrompt, MetricPoint, Reason, RoundInfo
+from ..records import (
+    Claim,
+    DownWeighting,
+    InputInfo,
+    LoggedPrompt,
+    MetricPoint,
+    Reason,
+    RoundInfo,
+)
 from .transactions import Transactions
 
 
@@ -49,16 +57,16 @@ class Rounds(Transactions):
             return rounds.cancelled(session, claim)
 
     def use_rankings(
-        self, claim: Claim, ids: Sequence[int], weights: Mapping[int, float] | None = None
+        self, claim: Claim, ids: Sequence[int], down: Sequence[DownWeighting] = ()
     ) -> None:
-        """Write down which rankings the round learns from, and what each weighs where that is not
-        1; raises LeaseLost, StoreError.
+        """Write down which rankings the round learns from, and which of them weigh less than 1, and
+        why; raises LeaseLost, StoreError.
         """
         with self._writing("operations") as session:
-            inputs.use(session, claim, ids, weights)
+            inputs.use(session, claim, ids, down)
 
     def used_rankings(self, round_id: int) -> list[RankedPrompt]:
-        """The rankings that are written down for the round, with their weights."""
+        """The rankings that are written down for the round and not left out, with their weights."""
         with self._reading() as session:
             return inputs.used(session, round_id)
 

@@ -12,6 +12,7 @@
 | version, version_event | a policy or a reward model, and a change of its state |
 | live | a move of the live pointer |
 | round, round_input, metric | a learning round, a ranking that it used, one step's figures |
+| down_weighting | a ranking that a round counted for less, and why |
 | round_demonstration, round_mark | a demonstration, or a mark, that a round used |
 | round_prompt | a prompt that a round had |
 | left_out | what a round found personal data in, and did not learn from |
@@ -25,6 +26,7 @@ from .exchange import Consent, ImportedLine
 from .learner import Learner, Lease
 from .rewards import CandidateReward, WantedReward
 from .rounds import (
+    DownWeighting,
     LeftOut,
     Metric,
     Round,
@@ -43,6 +45,7 @@ __all__ = [
     "Consent",
     "Counter",
     "Demonstration",
+    "DownWeighting",
     "Generation",
     "ImportedLine",
     "Learner",

@@ -65,6 +65,24 @@ class RoundInput(Row, table=True):
     weight: float = Field(default=1.0, sa_type=Float)
 
 
+class DownWeighting(Row, table=True):
+    """A ranking that weighed less than 1 in a round, 0 being left out, and the reason."""
+
+    __tablename__ = "down_weighting"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["round_id", "ranking_id"], ["round_input.round_id", "round_input.ranking_id"]
+        ),
+        CheckConstraint("weight >= 0 and weight < 1", name="weight"),
+    )
+
+    round_id: int = Field(primary_key=True)
+    ranking_id: int = Field(primary_key=True)
+    person: str = Field(index=True)
+    weight: float = Field(sa_type=Float)
+    reason: str = Field(sa_type=Json)
+
+
 class RoundPrompt(Row, table=True):
     """A generation whose prompt a round could draw rollouts from; place 0 is the most recent."""
 
