@@ -4,6 +4,8 @@ store.py          each method is one transaction; stores/ has them by topic, and
 conversations.py  what was asked and answered
 rankings.py       what people said of the answers
 demonstrations.py what people would have answered
+prompts.py        what is to be answered for the labelling queue; tasks.py its items
+handing.py        who is given which; labels.py how far people are; labelling.py its values
 training.py       what the learner learns from, and what waits for it
 inputs.py         what each round worked on; repeats.py  a round again on the same
 versions.py       versions, their states, the live pointer

@@ -33,6 +33,10 @@ class UnknownRound(NotFound):
     """No round has this id."""
 
 
+class UnknownTask(NotFound):
+    """No item of the labelling queue has this id."""
+
+
 class InvalidText(StoreError):
     """A name or key is empty, too long, or holds a character that a database cannot keep."""
 
@@ -51,6 +55,14 @@ class InvalidDemonstration(StoreError):
 
 class InvalidMark(StoreError):
     """A thumb or a rating that says nothing."""
+
+
+class InvalidPrompt(StoreError):
+    """The messages are none that somebody could answer."""
+
+
+class NotIssued(StoreError):
+    """The item was not given to this person, or has been given to another since."""
 
 
 class IdempotencyConflict(StoreError):

@@ -11,8 +11,9 @@ from .stores.learner import Presence
 from .stores.rewards import Rewards
 from .stores.rounds import Rounds
 from .stores.said import Said
+from .stores.tasks import Tasks
 from .stores.versions import Versions
 
 
-class Store(Answers, Said, Rewards, Versions, Rounds, Presence):
+class Store(Answers, Said, Tasks, Rewards, Versions, Rounds, Presence):
     """What people said, which versions there are, and what the learner does, in one database."""

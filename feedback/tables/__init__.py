@@ -14,6 +14,10 @@
 | round_prompt | a prompt that a round had |
 | candidate_reward | a figure that a reward model gave an answer |
 | wanted_reward | an answer that somebody wants to see scored |
+| prompt | a prompt of an imported set |
+| task, task_candidate | an item to be ranked, and its answers |
+| gold_rank | the rank that an answer should get |
+| task_lease, task_skip | an item that a person was given, or would not rank |
 | lease, learner, counter | who may publish, the last heartbeat, the last number given to an id |
 """
 
@@ -23,6 +27,7 @@ from .rewards import CandidateReward, WantedReward
 from .rounds import Metric, Round, RoundDemonstration, RoundInput, RoundMark, RoundPrompt
 from .row import Row
 from .said import Demonstration, Mark, RankedCandidate, Ranking, WaitingRanking
+from .tasks import GoldRank, Prompt, Task, TaskCandidate, TaskLease, TaskSkip
 from .versions import Counter, LivePointer, Version, VersionEvent
 
 __all__ = [
@@ -31,11 +36,13 @@ __all__ = [
     "Counter",
     "Demonstration",
     "Generation",
+    "GoldRank",
     "Learner",
     "Lease",
     "LivePointer",
     "Mark",
     "Metric",
+    "Prompt",
     "RankedCandidate",
     "Ranking",
     "Round",
@@ -44,6 +51,10 @@ __all__ = [
     "RoundMark",
     "RoundPrompt",
     "Row",
+    "Task",
+    "TaskCandidate",
+    "TaskLease",
+    "TaskSkip",
     "Version",
     "VersionEvent",
     "WaitingRanking",
