@@ -3,6 +3,7 @@
     rankloop up                       server, learner and UI, supervised
     rankloop server | learner | ui    one of them, in the foreground
     rankloop versions | rounds        look and steer, over the API of a running server
+    rankloop import                   add what a file holds to a running server's record
     rankloop rewards score            score conversations, on the data folder
 
 It knows no torch, no gradio and no SQL: the process that it starts imports what it needs after.
@@ -13,11 +14,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rankloop_prompts import send as send_prompts
 from rankloop_settings import (
     Settings,
     UserError,
@@ -330,6 +333,23 @@ def rounds_repeat(
 def rounds_cancel(context: typer.Context, round_id: int, config: Config = None) -> None:
     """Stop a round; what serves stays as it is."""
     show(ROUND_COLUMNS, [call(context, config, "POST", f"/v1/rounds/{round_id}/cancel")])
+
+
+@app.command("import", context_settings=ANY_SETTING)
+def import_(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(help="JSON lines; - is standard input.")],
+    format: Annotated[str, typer.Option("--format", help="What the lines hold: prompts.")],
+    name: Annotated[str, typer.Option("--set", help="The prompt set.")] = "default",
+    config: Config = None,
+) -> None:
+    """Add what a file holds to the record of the running server; nothing is added twice."""
+    if format != "prompts":
+        raise UserError(f"--format is prompts, not {format!r}")
+    added, known = send_prompts(
+        read_text(file), name, partial(call, context, config, "POST", "/v1/prompts")
+    )
+    typer.echo(f"{name}: {added} new, {known} known")
 
 
 # ---------------------------------------------------------------- the data folder

@@ -16,18 +16,19 @@ from .labelling import Imported, PromptSet, PromptSource, Turns
 from .tables import Generation, Prompt, Task
 
 
-def check_prompt(messages: Turns) -> None:
-    """Raises InvalidPrompt unless it is at most one system turn, then user and assistant in turn,
-    and a user's last.
+def check_prompt(messages: Turns, param: str) -> None:
+    """Raises InvalidPrompt, which names `param`, unless it is at most one system turn, then user
+    and assistant in turn, and a user's last.
     """
     said = [role for role, _ in messages]
     turns = said[1:] if said[:1] == ["system"] else said
     expected = ["user" if place % 2 == 0 else "assistant" for place in range(len(turns))]
     if turns != expected or turns[-1:] != ["user"]:
-        message = "a prompt is at most one system turn, then user and assistant, a user's last"
-        raise InvalidPrompt(message, param="messages", value=said)
+        form = "is not at most one system turn, then user and assistant, a user's last"
+        raise InvalidPrompt(f"{param} {form}", param=param, value=said)
     if not messages[-1][1].strip():
-        raise InvalidPrompt("the last turn says nothing", param="messages", value=messages[-1][1])
+        message = f"the last turn of {param} says nothing"
+        raise InvalidPrompt(message, param=param, value=messages[-1][1])
 
 
 def digest_of(messages: Turns) -> str:
@@ -42,8 +43,8 @@ def add(session: Session, name: str, prompts: Sequence[Turns], person: str) -> I
     known = _digests(session, name)
     before = len(known)
     at = now(session.connection())
-    for messages in prompts:
-        check_prompt(messages)
+    for place, messages in enumerate(prompts):
+        check_prompt(messages, f"prompts[{place}]")
         digest = digest_of(messages)
         if digest not in known:
             known.add(digest)

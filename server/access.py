@@ -20,6 +20,8 @@ from .errors import REQUEST_ID, ApiError, as_api_error, response_to
 
 OPEN_ROUTES = frozenset({"/livez", "/readyz", "/health"})
 MAX_BODY = 2**20
+JSON_LINES = frozenset({"application/jsonl", "application/x-ndjson"})
+"""Content types of a body that is JSON line by line; which routes take one is theirs to say."""
 LOCAL_PERSON, KEY_PERSON = "local", "key"
 
 
@@ -165,6 +167,7 @@ def refused_body(headers: Headers) -> HTTPException | None:
         return HTTPException(413)
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     has_body = length != "0" or "transfer-encoding" in headers
-    if has_body and kind != "application/json" and not kind.endswith("+json"):
+    known = kind == "application/json" or kind.endswith("+json") or kind in JSON_LINES
+    if has_body and not known:
         return HTTPException(415, kind)
     return None

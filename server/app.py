@@ -20,9 +20,12 @@ from . import (
     models,
     odds,
     operations,
+    prompts,
     rankings,
+    tasks,
 )
 from .access import Access, Bodies, RequestIds
+from .ahead import Ahead
 from .deadlines import Deadlines
 from .serving import Serving
 from .settings import Settings
@@ -33,11 +36,14 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
     """The server as an ASGI application. The model is loaded once it runs; /readyz says when.
     `worker`: decodes for it, if it was started already."""
     serving = Serving(settings, worker or Worker(settings.server))
+    ahead = Ahead(serving)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await serving.start()
+        ahead.start()
         yield
+        ahead.stop()
         await serving.close()
 
     app = FastAPI(
@@ -55,7 +61,7 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.serving = serving
+    app.state.serving, app.state.ahead = serving, ahead
     app.openapi = partial(document, app)  # type: ignore[method-assign]
     errors.install(app)
     for part in (
@@ -64,6 +70,8 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
         rankings,
         marks,
         demonstrations,
+        prompts,
+        tasks,
         operations,
         odds,
         health,
