@@ -51,7 +51,8 @@ class Ahead:
 
     def start(self) -> None:
         """Begins to look."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run())
         self._task.add_done_callback(tell_of_end)
 
     def stop(self) -> None:
@@ -61,8 +62,12 @@ class Ahead:
 
     def expect(self, person: str) -> None:
         """This person labels, and has just taken an item or brought prompts."""
+        self._loop.call_soon_threadsafe(self._expect, person)
+
+    def _expect(self, person: str) -> None:
         self._asked_at[person] = time.monotonic()
-        self._stocked.discard(person)
+        # What one has taken the others do not have any more.
+        self._stocked.clear()
 
     async def _run(self) -> None:
         while True:

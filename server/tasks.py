@@ -8,6 +8,7 @@ from random import SystemRandom
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import Field
 
 from feedback.labelling import Gold, Item, Progress, Terms
 
@@ -22,7 +23,7 @@ router = APIRouter()
 
 TaskId = Annotated[int, Path(ge=1, lt=10**9)]
 User = Annotated[Name | None, Query()]
-Besides = Annotated[list[int], Query(max_length=64)]
+Besides = Annotated[list[Annotated[int, Field(ge=1, lt=10**9)]], Query(max_length=64)]
 SKIPS = ("The question is unclear", "I cannot judge this", "They are all alike", "Not fit to read")
 """Reasons to skip, to choose from; any other may be given."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from uuid import uuid4
 
 import pytest
 
+import rankloop
 from server.guidelines import OWN, read
 from tests.server_running import Running, eventually, running, settings_for
 from tests.tiny_models import make_tiny
 
-MODEL_KNOWS = 300
-"""Characters; more than the tiny model's context of 256 tokens holds."""
+TOO_MANY_WORDS = 300
+"""At a token each, more than the tiny model's context of 256 holds."""
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +180,7 @@ def test_what_people_asked_is_labelled_where_nothing_is_imported(server: Running
 
 def test_a_prompt_that_the_model_has_no_room_for_holds_nobody_up(server: Running, eve: str) -> None:
     """It is left out, and the one after it is answered."""
-    bring(server, "word " * MODEL_KNOWS, "One?")
+    bring(server, "word " * TOO_MANY_WORDS, "One?")
     assert item(server, eve)["messages"][-1]["content"] == "One?"
 
 
@@ -256,3 +258,19 @@ def test_guidelines_of_ones_own(tmp_path: Path) -> None:
     path.write_text(" ")
     with pytest.raises(ValueError, match="1 to 20000 characters"):
         read(path)
+
+
+def test_the_command_imports_a_file(
+    server: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two prompts, one of them known the second time that the file has grown."""
+    file = tmp_path / "prompts.jsonl"
+    port = server.url.rpartition(":")[2]
+    command = ["import", str(file), "--format", "prompts", "--set", "file", "--server.port", port]
+    for text in ("One?", "Two?"):
+        with file.open("a") as lines:
+            lines.write(json.dumps({"prompt": text}) + "\n")
+        with pytest.raises(SystemExit) as ended:
+            rankloop.main(command)
+        assert ended.value.code == 0
+    assert capsys.readouterr().out.splitlines() == ["file: 1 new, 0 known", "file: 1 new, 1 known"]

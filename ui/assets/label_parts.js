@@ -11,7 +11,7 @@ const KEYS = [
 part.words = {
   none: "None is acceptable.",
   alike: "These answers are all alike: give them one rank, or skip them.",
-  hint: " submits.",
+  hint: " submits · ? lists all keys",
 };
 
 const keycap = (name) => ["small", { class: "rl-key", "aria-hidden": "true" }, name];
