@@ -168,6 +168,7 @@ def answer(session: Session, body: rankings.RankingBody) -> StoredRanking:
     if lease.done_at is None:
         lease.done_at = at
         task.labels += 1
+        task.closed = task.labels >= task.wanted
     lease.ranking_id = stored.id
     return stored
 

@@ -69,7 +69,7 @@ def sets(session: Session) -> list[PromptSet]:
         .group_by(Prompt.set_name)
     )
     told = dict(session.exec(answered).all())
-    done = dict(session.exec(answered.where(col(Task.labels) >= col(Task.wanted))).all())
+    done = dict(session.exec(answered.where(col(Task.closed))).all())
     return [
         PromptSet(name, count, told.get(name, 0), done.get(name, 0))
         for name, count in sorted(session.exec(totals).all())

@@ -36,6 +36,7 @@ def add(
     task = Task(
         kind="normal",
         wanted=wanted,
+        closed=not wanted,
         prompt_id=source.prompt_id,
         prompt_digest=_digest(session, candidates) or source.digest,
         version=version,
@@ -170,7 +171,8 @@ def places_left(person: str, at: float) -> ColumnElement[int]:
 
 def open_to(person: str, at: float) -> ColumnElement[bool]:
     """Items that the person could be given next."""
-    return (col(Task.kind) == "normal") & fresh_to(person, at) & (places_left(person, at) > 0)
+    waits = (col(Task.kind) == "normal") & ~col(Task.closed)
+    return waits & fresh_to(person, at) & (places_left(person, at) > 0)
 
 
 def unseen_gold(person: str, at: float) -> ColumnElement[bool]:

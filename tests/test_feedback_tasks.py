@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 import pytest
@@ -107,6 +108,14 @@ class TestGiving:
         an_item(store, "c1"), an_item(store, "c2")
         assert given(store, "eve").id != given(store, "bob").id
         assert store.next_task("cat", HOUR, Random(0)) is None
+
+    def test_ten_who_ask_at_once_get_ten_items(self, store: Store) -> None:
+        """Each in a transaction of its own, on threads of their own."""
+        for number in range(10):
+            an_item(store, f"c{number}")
+        with ThreadPoolExecutor(10) as threads:
+            items = threads.map(lambda number: given(store, f"person {number}"), range(10))
+            assert len({item.id for item in items}) == 10
 
     def test_an_item_for_three_is_given_to_three(self, store: Store) -> None:
         """And to no fourth; the place of one who skips it is given to another."""

@@ -26,7 +26,8 @@ class Prompt(Row, table=True):
 
 class Task(Row, table=True):
     """An item: the answers to one prompt, to be ranked by `wanted` people. `labels` counts those
-    who have. A gold item is everybody's; a repeat is `person`'s own, of the item `repeat_of`.
+    who have; it is `closed` once they are enough, so that finding an open one among many is cheap.
+    A gold item is everybody's; a repeat is `person`'s own, of the item `repeat_of`.
 
     `prompt_digest` is that of the answers' generation and `version` gave them, so that no version
     answers a logged prompt for the queue twice. `prompt_id`: the imported prompt, if it was one.
@@ -38,13 +39,15 @@ class Task(Row, table=True):
         CheckConstraint("(kind = 'repeat') = (repeat_of is not null)", name="repeat_of"),
         UniqueConstraint("repeat_of", "person"),
         Index("ix_task_prompt_version", "prompt_digest", "version"),
+        Index("ix_task_kind_closed", "kind", "closed"),
         {"sqlite_autoincrement": True},
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    kind: str = Field(index=True)
+    kind: str
     wanted: int
     labels: int = 0
+    closed: bool = False
     prompt_id: int | None = Field(default=None, foreign_key="prompt.id", index=True)
     prompt_digest: str
     version: str

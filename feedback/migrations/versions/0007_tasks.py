@@ -47,6 +47,7 @@ def _tasks() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("wanted", sa.Integer(), nullable=False),
         sa.Column("labels", sa.Integer(), nullable=False),
+        sa.Column("closed", sa.Boolean(), nullable=False),
         sa.Column("prompt_id", sa.Integer(), nullable=True),
         sa.Column("prompt_digest", sa.String(), nullable=False),
         sa.Column("version", sa.String(), nullable=False),
@@ -63,7 +64,7 @@ def _tasks() -> None:
         sa.UniqueConstraint("repeat_of", "person", name=op.f("uq_task_repeat_of")),
         sqlite_autoincrement=True,
     )
-    op.create_index(op.f("ix_task_kind"), "task", ["kind"], unique=False)
+    op.create_index("ix_task_kind_closed", "task", ["kind", "closed"], unique=False)
     op.create_index(op.f("ix_task_prompt_id"), "task", ["prompt_id"], unique=False)
     op.create_index("ix_task_prompt_version", "task", ["prompt_digest", "version"], unique=False)
     op.create_table(
