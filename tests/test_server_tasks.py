@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,20 @@ def test_what_people_asked_is_labelled_where_nothing_is_imported(server: Running
         "progress": 0,
     }
     assert told_to_clients(server) == before + 2
+
+
+def test_whoever_waits_for_an_answer_comes_first(server: Running, eve: str) -> None:
+    """While somebody's request is in flight nothing more is made for a person who has an item
+    left; afterwards it is."""
+    bring(server, "One?", "Two?")
+    item(server, eve)
+    eventually(lambda: server.store.ready_tasks(eve) == 1)
+    server.serving.admit("somebody")
+    bring(server, "Three?")
+    time.sleep(1.0)
+    assert server.store.ready_tasks(eve) == 1
+    server.serving.leave("somebody")
+    eventually(lambda: server.store.ready_tasks(eve) == 2)
 
 
 def test_a_prompt_that_the_model_has_no_room_for_holds_nobody_up(server: Running, eve: str) -> None:

@@ -118,8 +118,17 @@ def ranks(product: Product, id: int) -> list[int | None]:
 
 def test_an_item_takes_five_keys(page: Page, product: Product, person: str) -> None:
     """Four digits and Enter, ties among them; no version is shown, and the next item comes."""
-    bring(product, 2)
+    said = [
+        "Hello! My name is Mia.",
+        "Hello, Mia! How are you?",
+        "Fine. What is the opposite of hot?",
+    ]
+    roles = ["user", "assistant", "user"]
+    turns = [{"role": role, "content": text} for role, text in zip(roles, said, strict=True)]
+    product.api.post("/v1/prompts", set="talk", prompts=[{"messages": turns}])
+    bring(product, 1)
     before = question(page)
+    expect(page.locator("#rl-label .rl-turns .rl-text")).to_have_text(said)
     expect(page.locator("#rl-label .rl-badge")).to_have_count(0)
     press(page, "2", "1", "1", "3")
     expect(page.locator("#rl-label .rl-summary")).to_have_text("B = C  >  A  >  D")
@@ -245,6 +254,22 @@ def test_ratings_and_a_comment_go_with_the_ranking(
     assert said.ratings == '{"helpful": [null, 7.0, null, null]}'
     assert (said.comment, row.input) == ('"sux1"', "mouse")
     expect(comment).to_have_value("")
+
+
+def test_a_server_that_is_away_costs_no_word(page: Page, product: Product, person: str) -> None:
+    """The page says it, keeps the ranks, and sends them once it is asked to again."""
+    bring(product, 2)
+    before = question(page)
+    press(page, "1", "2", "3", "4")
+    page.route("**/component_server*", lambda route: route.abort())
+    press(page, "Enter")
+    wrong = page.locator("#rl-label .rl-ranker .rl-wrong")
+    expect(wrong).to_contain_text("cannot reach Rankloop")
+    page.unroute("**/component_server*")
+    expect(page.locator("#rl-label .rl-summary")).to_have_text("A  >  B  >  C  >  D")
+    press(page, "Enter")
+    another(page, before)
+    assert len(rows(product, person)) == 1
 
 
 def test_help_and_guidelines_open_and_close(page: Page, product: Product) -> None:

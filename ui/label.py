@@ -6,7 +6,7 @@ keeps nothing. Each takes what the browser sent and answers what the API said, o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -118,7 +118,7 @@ class LabelTab:
 
 def called(
     name: str, kind: type[Asked], act: Callable[[Asked], Awaitable[Answer]]
-) -> Callable[[Any], Awaitable[Answer]]:
+) -> Callable[[Any], Coroutine[Any, Any, Answer]]:
     """The function that the browser calls by that name: whatever it sent is checked, and what went
     wrong is a sentence for people.
     """

@@ -8,7 +8,7 @@ const UNDO = 20, SOON_MS = 800, LATER_MS = 4000, KEPT = "rankloop-labelled";
 let desk = null, item = null, progress = null, preparing = false, person = null;
 let past = [], back = null;      // the last items that were submitted, and which of them is shown
 let panel = null, open = false;  // "help", "guidelines", "skip" or "edit"; whether ratings are open
-let ratings = {}, sending = false, error = null, told = null, how = null, timer = 0;
+let ratings = {}, sending = false, error = null, told = null, lost = null, how = null, timer = 0;
 
 const shownItem = () => back === null ? item : past[back];
 const marked = () => Math.min(current, ranks.length - 1);
@@ -86,19 +86,25 @@ function take(next) {
 function wait() {
   clearTimeout(timer);
   if (item || sending || person === null || document.hidden || !visible()) return;
-  fetchNext();
+  if (desk) fetchNext(); else begin();
 }
 async function fetchNext() {
   const asker = person;
   const next = await ask("next", {});
   if (asker !== person || item) return;
   take(next);
-  if (error && !desk) told = error;
+  trouble(next.error);
   draw();
   clearTimeout(timer);
   if (!item) timer = setTimeout(wait, preparing ? SOON_MS : LATER_MS);
 }
 document.addEventListener("visibilitychange", wait);
+
+// Says what is wrong where there is no item to say it beside, until it is right again.
+function trouble(sentence) {
+  if (sentence || told === lost) told = sentence || null;
+  lost = sentence || null;
+}
 
 async function begin() {
   const name = (props.value && props.value.person) || "";
@@ -108,10 +114,10 @@ async function begin() {
     item = null; back = null; panel = null; past = recall();
   }
   const found = await ask("desk", {});
-  if (found.error) told = found.error;
-  else { desk = found; progress = found.progress; told = null; }
+  trouble(found.error);
+  if (!found.error) { desk = found; progress = found.progress; }
   draw();
-  wait();
+  if (desk) wait(); else timer = setTimeout(wait, LATER_MS);
 }
 
 function recall() {
