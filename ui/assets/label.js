@@ -66,11 +66,10 @@ function retryKey(shown, { ranks, none, ratings, comment }) {
 }
 
 async function ask(what, body) {
-  try {
-    return await server[`label_${what}`]({ person, ...body });
-  } catch {
-    return { error: "This page cannot reach Rankloop. Nothing is lost: try again." };
-  }
+  // Gradio answers with nothing where nobody is reached, and with {detail} where its own part fails.
+  const answer = await server[`label_${what}`]({ person, ...body }).catch(() => null);
+  if (answer && !answer.detail) return answer;
+  return { error: "This page cannot reach Rankloop. Nothing is lost: try again." };
 }
 
 // Takes in what /v1/tasks/next said.
