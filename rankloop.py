@@ -14,12 +14,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rankloop_exchange import export_to, import_from
+from rankloop_prompts import send as send_prompts
 from rankloop_settings import (
     Settings,
     UserError,
@@ -86,7 +88,7 @@ Without = Annotated[
     list[str] | None,
     typer.Option("--without", help="But for this person's rankings; may be given again."),
 ]
-Format = Annotated[str, typer.Argument(help="One of those in docs/reference.md.")]
+Format = Annotated[str, typer.Option("--format", help="One of those in docs/reference.md.")]
 File = Annotated[str, typer.Argument(help="JSON lines; - is standard input or output.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the change.")]
 
@@ -369,7 +371,7 @@ def rewards_score(
 
 @app.command("export", context_settings=ANY_SETTING)
 def export_(
-    context: typer.Context, format: Format, file: File, data: Data = None, config: Config = None
+    context: typer.Context, file: File, format: Format, data: Data = None, config: Config = None
 ) -> None:
     """Write what people said to a file; no server needs to run."""
     settings = load_settings(config, flags_of(context, data=data))
@@ -380,13 +382,19 @@ def export_(
 @app.command("import", context_settings=ANY_SETTING)
 def import_(
     context: typer.Context,
-    format: Format,
     file: File,
+    format: Format,
     user: Annotated[str | None, typer.Option("--user", help="Who said it. [import:FILE]")] = None,
+    prompts: Annotated[str, typer.Option("--set", help="The set that prompts go to.")] = "default",
     data: Data = None,
     config: Config = None,
 ) -> None:
-    """Store what a file holds that is not on record; no server needs to run."""
+    """Store what a file holds that is not on record. Only prompts need a running server."""
+    if format == "prompts":
+        post = partial(call, context, config, "POST", "/v1/prompts")
+        added, known = send_prompts(read_text(file), prompts, post)
+        typer.echo(f"{prompts}: {added} new, {known} known")
+        return
     settings = load_settings(config, flags_of(context, data=data))
     if not import_from(settings, format, file, user):
         raise typer.Exit(1)

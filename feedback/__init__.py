@@ -8,6 +8,8 @@ exports.py        what people said as lines; imports.py and restoring.py lines a
 exchange/         pure: the field's formats, and our own
 erasing.py        what a person takes back; consents.py what they allow
 personal.py       pure: personal data in texts
+prompts.py        what is to be answered for the labelling queue; tasks.py its items
+handing.py        who is given which; labels.py how far people are; labelling.py its values
 training.py       what the learner learns from, and what waits for it
 inputs.py         what each round worked on; repeats.py  a round again on the same
 down_weightings.py  what of it counted for less; trust/  pure: how far people are to be trusted

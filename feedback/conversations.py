@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func
 from sqlmodel import Session, col, select
 
 from . import consents
@@ -170,8 +170,12 @@ def logged(row: Generation) -> LoggedPrompt:
     return LoggedPrompt(row.conversation_id, row.split, messages_of(row), row.prompt_ids)
 
 
-def last_asked(session: Session, limit: int) -> Sequence[Generation]:
-    """The last generation of each of those prompts; imported ones stand in where few were asked."""
+def last_asked(
+    session: Session, limit: int, which: ColumnElement[bool] | None = None
+) -> Sequence[Generation]:
+    """The last generation of each of those prompts, or of those `which` are asked for; imported
+    ones stand in where few were asked.
+    """
     newest = func.row_number().over(
         partition_by=col(Generation.prompt_digest),
         order_by=(col(Generation.created_at).desc(), col(Generation.id).desc()),
@@ -188,7 +192,7 @@ def last_asked(session: Session, limit: int) -> Sequence[Generation]:
     return session.exec(
         select(Generation)
         .join(asked, col(Generation.id) == asked.c.id)
-        .where(asked.c.place == 1)
+        .where(asked.c.place == 1, *([] if which is None else [which]))
         .order_by(
             col(Generation.version) == IMPORTED,
             col(Generation.created_at).desc(),

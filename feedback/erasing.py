@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, or_, update
+from sqlalchemy import ColumnElement, Select, String, cast, delete, or_, update
 from sqlmodel import Session, col, select
 
 from .database import now
@@ -20,14 +20,20 @@ from .tables import (
     CandidateReward,
     Demonstration,
     Generation,
+    GoldRank,
     LeftOut,
     Mark,
+    Prompt,
     RankedCandidate,
     Ranking,
     RoundDemonstration,
     RoundInput,
     RoundMark,
     RoundPrompt,
+    Task,
+    TaskCandidate,
+    TaskLease,
+    TaskSkip,
     Version,
     WaitingRanking,
     WantedReward,
@@ -65,6 +71,7 @@ def erase(session: Session, person: str) -> Erased:
         "demonstrations": _emptied(session, Demonstration, person, at, **_NOTHING_SHOWN),
     }
     _of_others(session, person, at)
+    _labelled(session, person)
     requests = _generations(session, person, at)
     return Erased(person, requests, **counts, rounds=rounds, versions=_versions(session, rounds))
 
@@ -74,6 +81,9 @@ _NOTHING_RANKED: dict[str, Any] = {
     "ratings": None,
     "comment": None,
     "task_id": None,
+    "shown": None,
+    "seconds": None,
+    "input": None,
     "conversation_id": "",
     "candidates_digest": "",
 }
@@ -170,6 +180,28 @@ def _of_others(session: Session, person: str, at: float) -> None:
             .values(deleted_at=at, **nothing)
             .execution_options(synchronize_session=False)
         )
+
+
+def _labelled(session: Session, person: str) -> None:
+    """Prompts of theirs lose their words, and no item of answers to them is given to anybody; what
+    they were given and would not rank stays as somebody's.
+    """
+    items = select(TaskCandidate.task_id).where(
+        col(TaskCandidate.candidate_id).in_(_answers(person))
+    )
+    session.exec(update(Task).where(col(Task.id).in_(items)).values(closed=True))
+    session.exec(update(Task).where(col(Task.person) == person).values(person=NOBODY, closed=True))
+    session.exec(delete(GoldRank).where(col(GoldRank.task_id).in_(items)))
+    theirs = col(Prompt.person) == person
+    answered = select(Task.prompt_id).where(col(Task.prompt_id).is_not(None))
+    session.exec(delete(Prompt).where(theirs, col(Prompt.id).not_in(answered)))
+    session.exec(
+        update(Prompt)
+        .where(theirs)
+        .values(person=NOBODY, messages=[], digest=cast(col(Prompt.id), String))
+    )
+    session.exec(delete(TaskSkip).where(col(TaskSkip.person) == person))
+    session.exec(delete(TaskLease).where(col(TaskLease.person) == person))
 
 
 def _generations(session: Session, person: str, at: float) -> int:

@@ -37,6 +37,10 @@ class UnknownRater(NotFound):
     """Nobody of this name has ranked anything that can be learned from."""
 
 
+class UnknownTask(NotFound):
+    """No item of the labelling queue has this id."""
+
+
 class InvalidText(StoreError):
     """A name or key is empty, too long, or holds a character that a database cannot keep."""
 
@@ -55,6 +59,14 @@ class InvalidDemonstration(StoreError):
 
 class InvalidMark(StoreError):
     """A thumb or a rating that says nothing."""
+
+
+class InvalidPrompt(StoreError):
+    """The messages are none that somebody could answer."""
+
+
+class NotIssued(StoreError):
+    """The item was not given to this person, or has been given to another since."""
 
 
 class IdempotencyConflict(StoreError):

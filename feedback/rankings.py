@@ -21,7 +21,22 @@ from .records import StoredRanking
 from .tables import Candidate, Generation, RankedCandidate, Ranking
 
 CANDIDATE_LIMIT = 64
+INPUTS = ("keys", "mouse", "touch")
 RANK_LIMIT = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a ranking came about, as far as that is known: the candidates in the order that they were
+    shown in, whether no version was shown, how long it took, what it was given with (one of
+    INPUTS), and the version of the guidelines that the person had before them.
+    """
+
+    shown: Sequence[str] | None = None
+    blind: bool | None = None
+    seconds: float | None = None
+    input: str | None = None
+    guidelines: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,9 +52,12 @@ class RankingBody:
     comment: str | None
     task_id: str | None
     idempotency_key: str | None
+    told: Told = Told()
 
     def digest(self) -> str:
-        """The same for a retry, another for another body."""
+        """The same for a retry, another for another body. How it came about is no part of it: a
+        retry may have taken longer.
+        """
         said = [self.candidates, self.completion_id, self.ranks, self.none_acceptable]
         body = json.dumps([*said, self.ratings, self.comment, self.task_id], sort_keys=True)
         return hashlib.sha256(body.encode()).hexdigest()
@@ -52,13 +70,14 @@ def add(session: Session, body: RankingBody) -> StoredRanking:
     InvalidRanking, UnknownCandidate, DifferentPrompts or IdempotencyConflict.
     """
     _check_names(body)
-    earlier = _with_key(session, body)
+    earlier = with_key(session, body)
     if earlier is not None:
         return stored(session, earlier, repeated=True)
-    pairs = _resolve(session, body)
+    pairs = resolve(session, body)
     check_ranks(body.ranks, len(pairs))
     check_ratings(body.ratings or {}, len(pairs))
     check_one_prompt(pairs)
+    check_told(body.told, [candidate.id for candidate, _ in pairs])
     row = _row(session, body, pairs)
     session.add(row)
     session.flush()
@@ -82,7 +101,7 @@ def _check_names(body: RankingBody) -> None:
         check_name("candidates", id)
 
 
-def _with_key(session: Session, body: RankingBody) -> Ranking | None:
+def with_key(session: Session, body: RankingBody) -> Ranking | None:
     """The ranking that the person stored under this key; IdempotencyConflict if its body was
     another.
     """
@@ -101,8 +120,10 @@ def _with_key(session: Session, body: RankingBody) -> Ranking | None:
 Pairs = list[tuple[Candidate, Generation]]
 
 
-def _resolve(session: Session, body: RankingBody) -> Pairs:
-    """The candidates with their generations, in the order that the ranks are in."""
+def resolve(session: Session, body: RankingBody) -> Pairs:
+    """The candidates with their generations, in the order that the ranks are in; raises
+    InvalidRanking or UnknownCandidate.
+    """
     if (body.candidates is None) == (body.completion_id is None):
         message = "give either candidates or completion_id"
         raise InvalidRanking(message, param="candidates", value=body.candidates)
@@ -175,8 +196,21 @@ def check_ratings(ratings: Mapping[str, Sequence[float | None]], count: int) -> 
                 raise InvalidRanking(message, param="ratings", value=value)
 
 
+def check_told(told: Told, candidates: Sequence[str]) -> None:
+    """What was shown is what was ranked, and no time is negative; raises InvalidRanking."""
+    if told.shown is not None and sorted(told.shown) != sorted(candidates):
+        message = "shown must name the ranked candidates, in the order that they were shown in"
+        raise InvalidRanking(message, param="shown", value=list(told.shown))
+    if told.seconds is not None and not (math.isfinite(told.seconds) and told.seconds >= 0):
+        message = f"seconds must be a finite number from 0, not {told.seconds!r}"
+        raise InvalidRanking(message, param="seconds", value=told.seconds)
+    if told.input is not None and told.input not in INPUTS:
+        message = f"input is one of {', '.join(INPUTS)}, not {told.input!r}"
+        raise InvalidRanking(message, param="input", value=told.input)
+
+
 def check_one_prompt(pairs: Pairs) -> None:
-    """Raises DifferentPrompts."""
+    """Raises DifferentPrompts unless all of them answer the same."""
     first, generation = pairs[0]
     for candidate, other in pairs[1:]:
         if other.prompt_digest != generation.prompt_digest:
@@ -200,6 +234,11 @@ def _row(session: Session, body: RankingBody, pairs: Pairs) -> Ranking:
         else None,
         comment=body.comment,
         task_id=body.task_id,
+        shown=None if body.told.shown is None else list(body.told.shown),
+        blind=body.told.blind,
+        seconds=body.told.seconds,
+        input=body.told.input,
+        guidelines=body.told.guidelines,
         candidates_digest=digest,
         supersedes=active(session, body.person, digest),
         idempotency_key=body.idempotency_key,
@@ -242,4 +281,9 @@ def stored(session: Session, row: Ranking, *, repeated: bool = False) -> StoredR
         supersedes=row.supersedes,
         created_at=row.created_at,
         repeated=repeated,
+        shown=None if row.shown is None else tuple(row.shown),
+        blind=row.blind,
+        seconds=row.seconds,
+        input=row.input,
+        guidelines=row.guidelines,
     )

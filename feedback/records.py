@@ -117,7 +117,7 @@ class UnscoredAnswer:
 @dataclass(frozen=True)
 class StoredRanking:
     """A ranking as stored. `supersedes` is the earlier one that it replaces; `repeated` says that
-    this was a retry.
+    this was a retry. The last five say how it came about, as far as that is known.
     """
 
     id: int
@@ -131,6 +131,11 @@ class StoredRanking:
     supersedes: int | None
     created_at: float
     repeated: bool = False
+    shown: tuple[str, ...] | None = None
+    blind: bool | None = None
+    seconds: float | None = None
+    input: str | None = None
+    guidelines: str | None = None
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,7 @@ def _ranking(session: Session, row: Fields) -> bool:
         ratings=ratings,
         comment=own.maybe(row, "comment"),
         task_id=_name(row, "task_id"),
+        **own.told(row),
         candidates_digest=digest,
         supersedes=rankings.active(session, person, digest),
     )

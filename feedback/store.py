@@ -13,9 +13,10 @@ from .stores.persons import Persons
 from .stores.rewards import Rewards
 from .stores.rounds import Rounds
 from .stores.said import Said
+from .stores.tasks import Tasks
 from .stores.trust import Trust
 from .stores.versions import Versions
 
 
-class Store(Answers, Said, Exchange, Persons, Rewards, Versions, Rounds, Trust, Presence):
+class Store(Answers, Said, Tasks, Exchange, Persons, Rewards, Versions, Rounds, Trust, Presence):
     """What people said, which versions there are, and what the learner does, in one database."""

@@ -24,10 +24,13 @@ from . import (
     models,
     odds,
     operations,
+    prompts,
     rankings,
     raters,
+    tasks,
 )
 from .access import Access, Bodies, RequestIds
+from .ahead import Ahead
 from .deadlines import Deadlines
 from .serving import Serving
 from .settings import Settings
@@ -38,11 +41,14 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
     """The server as an ASGI application. The model is loaded once it runs; /readyz says when.
     `worker`: decodes for it, if it was started already."""
     serving = Serving(settings, worker or Worker(settings.server))
+    ahead = Ahead(serving)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await serving.start()
+        ahead.start()
         yield
+        ahead.stop()
         await serving.close()
 
     app = FastAPI(
@@ -60,7 +66,7 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.serving = serving
+    app.state.serving, app.state.ahead = serving, ahead
     app.openapi = partial(document, app)  # type: ignore[method-assign]
     errors.install(app)
     for part in (
@@ -73,6 +79,8 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
         exchange,
         me,
         compared,  # before the versions by id, which it is none of
+        prompts,
+        tasks,
         operations,
         raters,
         odds,

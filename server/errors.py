@@ -85,7 +85,7 @@ MEANINGS = {
     403: "Without a key only this machine is answered.",
     404: "There is no such thing.",
     408: "The body did not come in time.",
-    409: "The move is not possible from where things stand.",
+    409: "It is not possible from where things stand.",
     413: "The body is larger than what this route takes, mostly 1 MiB.",
     415: "The body is not JSON.",
     422: "The Idempotency-Key was used for another body.",
@@ -147,6 +147,7 @@ STATUS_OF: Sequence[tuple[type[store_errors.StoreError], int, str]] = (
     (store_errors.IdempotencyConflict, 422, "idempotency_conflict"),
     (store_errors.IllegalMove, 409, "illegal_move"),
     (store_errors.VersionExists, 409, "version_exists"),
+    (store_errors.NotIssued, 409, "not_issued"),
     (store_errors.StoreError, 400, "invalid_value"),
 )
 

@@ -85,11 +85,13 @@ class Encoded:
 
 
 class Generation:
-    """One request's answers in the making, all by one version."""
+    """One request's answers in the making, all by one version. An `aside` one is nobody's request:
+    it has no part in the queue and in what is measured."""
 
-    def __init__(self, serving: Serving, ask: Ask) -> None:
+    def __init__(self, serving: Serving, ask: Ask, *, aside: bool = False) -> None:
         self._serving = serving
         self.ask = ask
+        self._aside = aside
         self.created_at = time.time()
         self.choices = [Choice(index) for index in range(ask.n * len(ask.prompts))]
         self._unfinished = len(self.choices)
@@ -99,7 +101,8 @@ class Generation:
         self._left_over: list[Piece] = []
 
     async def __aenter__(self) -> Generation:
-        self._serving.admit(self.ask.person)
+        if not self._aside:
+            self._serving.admit(self.ask.person)
         try:
             self._resident = await self._serving.pin(self.ask.model)
             await self._begin(self._resident)
@@ -109,7 +112,8 @@ class Generation:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        self._serving.leave(self.ask.person)
+        if not self._aside:
+            self._serving.leave(self.ask.person)
         if self._resident is not None:
             if not self.finished:
                 for place in range(len(self.prompts)):
@@ -127,7 +131,8 @@ class Generation:
             self._serving.worker.submit(self._job(place), self._mailbox)
         wait_s = self._serving.settings.server.wait_s
         self._left_over = self._taken(await first_events(self._mailbox, wait_s))
-        self._serving.metrics.first_token.observe(time.time() - self.created_at)
+        if not self._aside:
+            self._serving.metrics.first_token.observe(time.time() - self.created_at)
 
     async def _encoded(self, resident: Resident, prompt: Prompt) -> Encoded:
         """The prompt's ids; raises ApiError if they, or the answers to them, can never fit."""
@@ -194,7 +199,8 @@ class Generation:
         """Keeps the answers, before anybody is told that they are complete."""
         for place in range(len(self.prompts)):
             await self._serving.record(self._record(place))
-        self._serving.metrics.answered(self)
+        if not self._aside:
+            self._serving.metrics.answered(self)
 
     @property
     def finished(self) -> bool:

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import JSONResponse, Response
 
 from feedback.preferences import HIGHEST, LOWEST
+from feedback.rankings import Told
 from feedback.records import StoredRanking
 
-from . import access
+from . import access, tasks
 from .errors import documented, refused
 from .serving import Serving
 from .wire import RankingRequest
@@ -26,28 +27,41 @@ IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=256)]
     status_code=201,
     responses={
         200: {"description": "The ranking that this Idempotency-Key already brought."},
-        **documented(404, 422),
+        **documented(404, 409, 422),
     },
 )
 def rank(
     request: Request, body: RankingRequest, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Appends a ranking. The same Idempotency-Key with the same body gives the same ranking again,
-    as 200."""
+    """Appends a ranking, with `task_id` of an item that the person was given. The same
+    Idempotency-Key with the same body gives the same ranking again, as 200."""
     serving: Serving = request.app.state.serving
     check_scale(body.ratings or {}, serving.settings.learner.reward.criteria)
-    stored = serving.store.add_ranking(
-        person=access.person(body.user, serving.key),
-        candidates=body.candidates,
-        completion_id=body.completion_id,
-        ranks=body.ranks,
-        none_acceptable=body.none_acceptable,
-        ratings=body.ratings,
-        comment=body.comment,
-        task_id=body.task_id,
-        idempotency_key=idempotency_key,
-    )
-    return JSONResponse(shown(stored, serving), 200 if stored.repeated else 201)
+    person = access.person(body.user, serving.key)
+    stored = keep(serving, body, person, idempotency_key)
+    answer = shown(stored, serving)
+    if body.next:
+        answer["next"] = tasks.following(request, person)
+    return JSONResponse(answer, 200 if stored.repeated else 201)
+
+
+def keep(
+    serving: Serving, body: RankingRequest, person: str, idempotency_key: str | None
+) -> StoredRanking:
+    said: dict[str, Any] = {
+        "person": person,
+        "candidates": body.candidates,
+        "completion_id": body.completion_id,
+        "ranks": body.ranks,
+        "none_acceptable": body.none_acceptable,
+        "ratings": body.ratings,
+        "comment": body.comment,
+        "idempotency_key": idempotency_key,
+        "told": Told(body.shown, body.blind, body.seconds, body.input, body.guidelines),
+    }
+    if body.task_id is None:
+        return serving.store.add_ranking(**said)
+    return serving.store.answer_task(task_id=body.task_id, **said)
 
 
 def check_scale(ratings: Mapping[str, Iterable[float | None]], criteria: Iterable[str]) -> None:

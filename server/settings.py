@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from feedback.settings import DatabaseSettings
 from feedback.trust.settings import TrustSettings
 
+from .task_settings import TaskSettings
+
 
 class ServerSettings(BaseModel):
     """The `server` section."""
@@ -100,10 +102,15 @@ class ServerSettings(BaseModel):
         description="Seconds that running answers have to finish when the server is told to stop.",
     )
 
+    tasks: TaskSettings = TaskSettings()
+
     @model_validator(mode="after")
     def _answers_fit_the_rows(self) -> ServerSettings:
         if self.max_n > self.rows:
             raise ValueError(f"max_n is {self.max_n}, above rows, which is {self.rows}")
+        if self.tasks.answers > self.rows:
+            answers = self.tasks.answers
+            raise ValueError(f"tasks.answers is {answers}, above rows, which is {self.rows}")
         return self
 
 

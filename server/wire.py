@@ -72,7 +72,8 @@ class Wire(BaseModel):
 
 class RankingRequest(Wire):
     """The body of POST /v1/rankings: candidates by id, or all of one completion in order, and a
-    rank for each."""
+    rank for each. `shown` and what follows it say how the ranking came about; with `next` the
+    answer holds the person's next item."""
 
     candidates: list[Name] | None = Field(None, min_length=1, max_length=64)
     completion_id: Name | None = None
@@ -81,6 +82,12 @@ class RankingRequest(Wire):
     ratings: dict[str, list[float | None]] | None = Field(None, max_length=16)
     comment: Comment | None = None
     task_id: Name | None = None
+    shown: list[Name] | None = Field(None, min_length=1, max_length=64)
+    blind: bool | None = None
+    seconds: float | None = Field(None, ge=0)
+    input: Literal["keys", "mouse", "touch"] | None = None
+    guidelines: Name | None = None
+    next: bool = False
     user: Name | None = None
 
 

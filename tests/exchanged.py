@@ -8,6 +8,7 @@ from typing import Any
 
 from feedback.exchange.lines import NumberedLine
 from feedback.exchange.report import ImportReport
+from feedback.rankings import Told
 from feedback.records import CandidateRecord, GenerationRecord
 from feedback.store import Store
 
@@ -55,7 +56,13 @@ def fill(store: Store) -> None:
         comment="né \u0000 «so»",
         idempotency_key="k",
     )
-    store.add_ranking(person="bob", completion_id="c2", ranks=[2, 1], none_acceptable=True)
+    store.add_ranking(
+        person="bob",
+        completion_id="c2",
+        ranks=[2, 1],
+        none_acceptable=True,
+        told=Told(("c2-1", "c2-0"), True, 4.5, "keys", "1"),
+    )
     store.add_marks(person="ann", candidate="c1-0", values={"thumb": 1.0})
     store.add_marks(person="ann", candidate="c2-1", values={"thumb": 0.0})
     store.add_marks(person="bob", candidate="c3-0", values={"helpful": 2.0, "honest": 6.0})

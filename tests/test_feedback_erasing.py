@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from feedback.errors import IllegalMove, UnknownCandidate
 from feedback.exchange.formats import OWN
+from feedback.labelling import PromptSource, Terms
 from feedback.records import Claim
 from feedback.store import Store
 from tests.exchanged import asked, brought, fill
@@ -138,3 +140,25 @@ def test_what_was_imported_and_taken_back_is_not_imported_again(store: Store) ->
     assert store.erase("import:file").rankings == 1
     assert brought(store, "trl-preference", [line], "import:file").known == 1
     assert store.training_rankings() == []
+
+
+def test_the_queue_forgets_a_person(store: Store, url: str) -> None:
+    """Ann's unanswered prompt is gone, items of answers to her are nobody's, and she has labelled
+    none; the prompt of bob waits on.
+    """
+    store.add_prompts("week", [(("user", "ann asks"),)], person="ann")
+    store.add_prompts("week", [(("user", "bob asks"),)], person="bob")
+    asked(store, "c1", ["A", "B"])
+    source = PromptSource("d", (("user", "hi"),), "ann", "talk", None)
+    store.add_task(source, ["c1-0", "c1-1"], version="v0", wanted=2)
+    item = store.next_task("ann", Terms(lease_s=60), Random(0))
+    assert item is not None
+    store.skip_task(str(item.id), person="ann", reason="private words")
+    store.erase("ann")
+    assert store.next_task("bob", Terms(lease_s=60), Random(0)) is None
+    left = store.next_source("v0")
+    assert left is not None
+    assert left.messages == (("user", "bob asks"),)
+    for table in ("task_lease", "task_skip", "prompt"):
+        rows = execute(url, f"select * from {table}")
+        assert "ann" not in str(rows)

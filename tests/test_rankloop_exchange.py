@@ -29,13 +29,13 @@ def test_a_database_goes_into_a_file_and_comes_out_of_it(
     fill(store)
     store.close()
     file = tmp_path / "all.jsonl"
-    out = ("export", "rankloop", file, "--data", tmp_path / "a")
-    bring = ("import", "rankloop", file, "--data", tmp_path / "b")
+    out = ("export", file, "--format", "rankloop", "--data", tmp_path / "a")
+    bring = ("import", file, "--format", "rankloop", "--data", tmp_path / "b")
     assert told(capsys, *out) == (0, "13 lines exported\n")
     assert told(capsys, *bring) == (0, "12 lines imported, 1 known already, 0 refused\n")
     assert told(capsys, *bring) == (0, "0 lines imported, 13 known already, 0 refused\n")
     copied = file.read_text()
-    told(capsys, "export", "rankloop", file, "--data", tmp_path / "b")
+    told(capsys, "export", file, "--format", "rankloop", "--data", tmp_path / "b")
     assert file.read_text() == copied
 
 
@@ -45,7 +45,9 @@ def test_a_bad_line_is_named_and_ends_with_1(
     """The other line is stored as said by the file, by its name."""
     file = tmp_path / "mine.jsonl"
     file.write_text("{}\n" + json.dumps({"prompt": "p", "chosen": "A", "rejected": "B"}))
-    status, said = told(capsys, "import", "trl-preference", file, "--data", tmp_path / "data")
+    status, said = told(
+        capsys, "import", file, "--format", "trl-preference", "--data", tmp_path / "data"
+    )
     assert status == 1
     assert said.startswith("line 1: chosen must be a list")
     assert said.endswith("1 lines imported, 0 known already, 1 refused\n")
@@ -57,9 +59,9 @@ def test_a_bad_line_is_named_and_ends_with_1(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("import", "csv", "FILE"), "a format is one of rankloop, trl-preference"),
-        (("import", "hh", "nowhere.jsonl"), "nowhere.jsonl"),
-        (("export", "hh", "FILE"), "holds no record to export"),
+        (("import", "FILE", "--format", "csv"), "a format is one of rankloop, trl-preference"),
+        (("import", "nowhere.jsonl", "--format", "hh"), "nowhere.jsonl"),
+        (("export", "FILE", "--format", "hh"), "holds no record to export"),
     ],
 )
 def test_a_mistake_is_one_line_and_2(

@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 
-from ui import chat, chat_parts, learner, versions
+from ui import chat, chat_parts, label, learner, versions
 from ui.access import Settings, server_url, sign_in
 from ui.client import Client
 from ui.confine import Confined
@@ -76,6 +76,8 @@ class Page:
             with gr.Tabs(elem_id="rl-tabs"):
                 with gr.Tab("Chat", id="chat") as chat_tab:
                     self.chatting = chat_parts.layout(hello, has_key=has_key)
+                with gr.Tab("Label", id="label") as label_tab:
+                    self.label = label.LabelTab(client)
                 with gr.Tab("Learner", id="learner") as learner_tab:
                     self.learning = learner.layout()
                 with gr.Tab("Versions", id="versions") as versions_tab:
@@ -87,7 +89,17 @@ class Page:
             self._wire_ranking()
             self._wire_learner()
             self._wire_versions()
-            self._wire_pulse({"chat": chat_tab, "learner": learner_tab, "versions": versions_tab})
+            self._wire_pulse(
+                {
+                    "chat": chat_tab,
+                    "label": label_tab,
+                    "learner": learner_tab,
+                    "versions": versions_tab,
+                }
+            )
+            label_tab.select(
+                self.label.look, [self.chatting.person], [self.label.parts.desk], **SHORT
+            )
         # Streams of many people run beside each other; the server bounds them, not the page.
         self.blocks.queue(default_concurrency_limit=None, api_open=False)
         self.blocks._queue.sleep_when_free = QUEUE_LOOK_S

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from ui.label_wire import Desk, NextTask, Verdict
 from ui.wire import (
     Chunk,
     Learner,
@@ -153,6 +154,42 @@ class Client:
         path = f"/v1/conversations/{quote(id, safe='')}"
         answer = await self._call("GET", path, params=_by(person))
         return [PastTurn.model_validate(turn) for turn in answer["turns"]]
+
+    # Labelling
+
+    async def desk(self, person: str | None) -> Desk:
+        """What a person needs to label."""
+        return Desk.model_validate(await self._call("GET", "/v1/tasks", params=_by(person)))
+
+    async def next_task(self, person: str | None) -> NextTask:
+        """The person's next item, if there is one."""
+        answer = await self._call("GET", "/v1/tasks/next", params=_by(person))
+        return NextTask.model_validate(answer)
+
+    async def label(self, verdict: Verdict, person: str | None) -> NextTask | None:
+        """Record the ranking of an item; the next one if it was asked for. The same verdict with
+        the same `key` again changes nothing.
+        """
+        body = verdict.model_dump(exclude={"key"}, exclude_none=True) | _by(person)
+        # A null is an answer that was left unranked: it has to stay.
+        body |= {"ranks": verdict.ranks, "ratings": verdict.ratings}
+        headers = {"Idempotency-Key": verdict.key}
+        answer = await self._call("POST", "/v1/rankings", body, headers)
+        return NextTask.model_validate(answer["next"]) if verdict.next else None
+
+    async def skip(self, task: str, reason: str, person: str | None) -> NextTask:
+        """Say why an item is not ranked; the answer is the next one."""
+        body = {"reason": reason, "next": True, **_by(person)}
+        answer = await self._call("POST", f"/v1/tasks/{quote(task, safe='')}/skip", body)
+        return NextTask.model_validate(answer["next"])
+
+    async def demonstrate(
+        self, messages: Sequence[Message], candidate: str, person: str | None, key: str
+    ) -> None:
+        """Record what a person would have answered in the candidate's place."""
+        said = [message.model_dump() for message in messages]
+        body = {"messages": said, "candidate": candidate, **_by(person)}
+        await self._call("POST", "/v1/demonstrations", body, {"Idempotency-Key": key})
 
     async def words(self, candidate: str) -> list[Word]:
         """An answer's tokens."""

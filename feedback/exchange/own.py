@@ -54,6 +54,11 @@ HEADER: Line = {
     "ratings": [{"criterion": "", "values": [0.0]}],
     "comment": "",
     "task_id": "",
+    "shown": [""],
+    "blind": False,
+    "seconds": 0.0,
+    "input": "",
+    "guidelines": "",
     "candidate": "",
     "criterion": "",
     "value": 0.0,
@@ -113,6 +118,11 @@ def write_ranking(row: Ranking, entries: Sequence[RankedCandidate]) -> Line:
         else [{"criterion": name, "values": values} for name, values in ratings],
         "comment": row.comment,
         "task_id": row.task_id,
+        "shown": row.shown,
+        "blind": row.blind,
+        "seconds": row.seconds,
+        "input": row.input,
+        "guidelines": row.guidelines,
         "supersedes": row.supersedes,
     }
 
@@ -176,6 +186,20 @@ def flag(row: Mapping[str, Any], key: str) -> bool:
     if not isinstance(value, bool):
         raise UnreadableLine(f"{key} must be true or false, not {shown(value)}")
     return value
+
+
+def told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """How a ranking came about, as far as it is said."""
+    shown_ = None if row.get("shown") is None else _list(row, "shown")
+    if shown_ is not None and not all(isinstance(id, str) for id in shown_):
+        raise UnreadableLine(f"shown must be ids of candidates, not {shown(shown_)}")
+    return {
+        "shown": shown_,
+        "blind": None if row.get("blind") is None else flag(row, "blind"),
+        "seconds": None if row.get("seconds") is None else number(row["seconds"], "seconds"),
+        "input": maybe(row, "input"),
+        "guidelines": maybe(row, "guidelines"),
+    }
 
 
 def maybe(row: Mapping[str, Any], key: str) -> str | None:

@@ -25,6 +25,7 @@ class Said(Transactions):
         comment: str | None = None,
         task_id: str | None = None,
         idempotency_key: str | None = None,
+        told: rankings.Told | None = None,
     ) -> StoredRanking:
         """Append a ranking of `candidates`, or of a completion's choices in order: 1 is best, None
         unranked.
@@ -43,6 +44,7 @@ class Said(Transactions):
             comment=comment,
             task_id=task_id,
             idempotency_key=idempotency_key,
+            told=told or rankings.Told(),
         )
         with self._writing("rankings") as session:
             return rankings.add(session, body)

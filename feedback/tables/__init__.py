@@ -18,6 +18,10 @@
 | left_out | what a round found personal data in, and did not learn from |
 | candidate_reward | a figure that a reward model gave an answer |
 | wanted_reward | an answer that somebody wants to see scored |
+| prompt | a prompt of an imported set |
+| task, task_candidate | an item to be ranked, and its answers |
+| gold_rank | the rank that an answer should get |
+| task_lease, task_skip | an item that a person was given, or would not rank |
 | lease, learner, counter | who may publish, the last heartbeat, the last number given to an id |
 """
 
@@ -37,6 +41,7 @@ from .rounds import (
 )
 from .row import Row
 from .said import Demonstration, Mark, RankedCandidate, Ranking, WaitingRanking
+from .tasks import GoldRank, Prompt, Task, TaskCandidate, TaskLease, TaskSkip
 from .versions import Counter, LivePointer, Version, VersionEvent
 
 __all__ = [
@@ -47,6 +52,7 @@ __all__ = [
     "Demonstration",
     "DownWeighting",
     "Generation",
+    "GoldRank",
     "ImportedLine",
     "Learner",
     "Lease",
@@ -54,6 +60,7 @@ __all__ = [
     "LivePointer",
     "Mark",
     "Metric",
+    "Prompt",
     "RankedCandidate",
     "Ranking",
     "Round",
@@ -62,6 +69,10 @@ __all__ = [
     "RoundMark",
     "RoundPrompt",
     "Row",
+    "Task",
+    "TaskCandidate",
+    "TaskLease",
+    "TaskSkip",
     "Version",
     "VersionEvent",
     "WaitingRanking",

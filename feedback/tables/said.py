@@ -17,6 +17,9 @@ class Ranking(Row, table=True):
 
     `candidates_digest` finds that earlier one. `comparable`: at least two answers are ranked.
     `consented`: all the generations were; a round can take no other as its input (see RoundInput).
+    How it came about, where that is known: `shown` are the candidates in the order that they were
+    shown in, `blind` says that no version was, `seconds` how long it took, `input` what it was
+    given with (keys, mouse, touch), `guidelines` the version that the person had before them.
     """
 
     __tablename__ = "ranking"
@@ -37,6 +40,11 @@ class Ranking(Row, table=True):
     ratings: dict[str, list[float | None]] | None = Field(sa_type=Json)
     comment: str | None = Field(sa_type=Json)
     task_id: str | None
+    shown: list[str] | None = Field(default=None, sa_type=Json)
+    blind: bool | None = None
+    seconds: float | None = Field(default=None, sa_type=Float)
+    input: str | None = None
+    guidelines: str | None = None
     candidates_digest: str
     supersedes: int | None = Field(foreign_key="ranking.id", unique=True)
     idempotency_key: str | None

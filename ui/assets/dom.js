@@ -2,8 +2,8 @@
 // Text is only ever set as text, and only these tags and attributes exist, so nothing in a tree can
 // run, load or link anywhere.
 const TAGS = new Set(("article aside b br button code dd details div dl dt em h1 h2 header li " +
-  "ol p progress section small span strong summary table tbody td th thead tr ul").split(" "));
-const NAMES = /^(class|title|role|tabindex|type|disabled|open|value|max|scope|colspan|lang|dir|aria-[a-z]+|data-[a-z]+)$/;
+  "ol p progress section small span strong summary table tbody td textarea th thead tr ul").split(" "));
+const NAMES = /^(class|title|role|tabindex|type|disabled|inert|open|value|max|rows|maxlength|placeholder|scope|colspan|lang|dir|aria-[a-z]+|data-[a-z]+)$/;
 
 function make(tree) {
   if (typeof tree === "string") return document.createTextNode(tree);

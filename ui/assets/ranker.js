@@ -5,7 +5,26 @@ const root = element.querySelector(".rl-root");
 const LETTERS = "ABCDEFGHIJKLMNOP";
 let key = null, ranks = [], current = 0, none = false, wasReady = false;
 
-const asked = () => props.value && props.value.answers ? props.value : null;
+// What a file loaded after this one may replace. `value` is what is ranked; `above`, `tools` (of one
+// answer), `below` and `actions` are drawn beside it, `empty` where there is none; `attributes` are
+// the section's. `begun` sees another one come, `key` and `click` say whether they took what
+// happened, `send` hears "submit" with {ranks, none} and "skip".
+const part = {
+  value: () => props.value,
+  words: {
+    none: "None is acceptable. Your message stays, to be asked again or edited.",
+    alike: "These answers are all alike: skip them, or ask at a higher temperature.",
+    hint: " submits. The best one carries the conversation on.",
+  },
+  above: () => [], tools: () => [], below: () => [], actions: () => [], empty: () => [],
+  attributes: () => ({}), begun: () => {}, key: () => false, click: () => false,
+  send: (what, said) => trigger(what, said),
+};
+
+const asked = () => {
+  const value = part.value();
+  return value && value.answers ? value : null;
+};
 const ready = () => asked() !== null && asked().state === "ready";
 const ranked = () => ranks.filter((rank) => rank !== null).length;
 const sendable = () => ready() && (none || ranked() >= 2);
@@ -36,7 +55,7 @@ function card(answer, i, count) {
     ["span", { class: "rl-place" },
       best && !none ? "best" : ranks[i] === null || none ? "" : `rank ${ranks[i]}`],
     ...(answer.version ? [["span", { class: "rl-badge", title: "The version that answered" },
-      answer.version]] : [])],
+      answer.version]] : []), ...part.tools(i)],
   ["div", { class: "rl-text", "aria-busy": String(!answer.done) },
     answer.text, ...(answer.done ? [] : [["span", { class: "rl-caret", "aria-hidden": "true" }, ""]])],
   ["div", { class: "rl-ranks", role: "group", "aria-label": `Rank of answer ${letter}` },
@@ -44,12 +63,11 @@ function card(answer, i, count) {
 }
 
 function summary() {
-  if (none) return "None is acceptable. Your message stays, to be asked again or edited.";
+  if (none) return part.words.none;
   if (asked().state === "sending") return "Recording your ranking…";
   if (!ranked()) {
     const same = ready() && new Set(asked().answers.map((answer) => answer.text)).size === 1;
-    return same ? "These answers are all alike: skip them, or ask at a higher temperature."
-      : "Which is best? Equal ranks are ties.";
+    return same ? part.words.alike : "Which is best? Equal ranks are ties.";
   }
   const places = [...new Set(ranks.filter((rank) => rank !== null))].sort((a, b) => a - b);
   const order = places.map((place) => ranks.map((rank, i) => rank === place ? LETTERS[i] : "")
@@ -60,14 +78,17 @@ function summary() {
 
 function tree() {
   const value = asked();
-  if (!value) return [];
+  if (!value) return part.empty();
   const off = (yes) => yes ? { disabled: "" } : {};
-  return [["section", { class: "rl-ranker", "aria-label": "Rank the answers", tabindex: "-1" },
+  return [...part.above(),
+    ["section", { class: "rl-ranker", "aria-label": "Rank the answers", tabindex: "-1",
+      ...part.attributes() },
     ["ol", { class: "rl-cards" }, ...value.answers.map((answer, i) =>
       card(answer, i, value.answers.length))],
+    ...part.below(),
     ["div", { class: "rl-verdict" },
       ["p", { class: "rl-summary", role: "status" }, summary()],
-      ["div", { class: "rl-actions" },
+      ["div", { class: "rl-actions" }, ...part.actions(),
         ["button", { class: "rl-button rl-quiet", type: "button", "data-do": "skip",
           ...off(!ready()) }, "Skip", ["small", { class: "rl-key", "aria-hidden": "true" }, "s"]],
         ["button", { class: "rl-button rl-quiet", type: "button", "data-do": "none",
@@ -80,7 +101,7 @@ function tree() {
     ["p", { class: "rl-hint" },
       ["b", {}, `1–${value.answers.length}`], " ranks the marked answer and goes on · ",
       ["b", {}, "← →"], " move · ", ["b", {}, "Backspace"], " takes back · ",
-      ["b", {}, "Enter"], " submits. The best one carries the conversation on."]]];
+      ["b", {}, "Enter"], part.words.hint]]];
 }
 
 function draw() {
@@ -89,6 +110,7 @@ function draw() {
     key = value && value.key;
     ranks = value ? value.answers.map(() => null) : [];
     current = 0; none = false; wasReady = false;
+    part.begun();
   }
   sync(root, tree());
   if (ready() && !wasReady) takeFocus();
@@ -99,7 +121,7 @@ function draw() {
 function takeFocus() {
   const box = document.activeElement;
   const typing = box && /^(input|textarea|select)$/i.test(box.tagName) && box.value;
-  if (!typing && visible()) root.firstChild.focus({ preventScroll: true });
+  if (!typing && visible()) root.querySelector(".rl-ranker").focus({ preventScroll: true });
 }
 const visible = () => element.offsetParent !== null;
 
@@ -111,13 +133,14 @@ function rank(index, place) {
 
 function act(what) {
   if (what === "none") none = !none;
-  else if (what === "skip" && ready()) trigger("skip", {});
-  else if (what === "submit" && sendable()) trigger("submit", { ranks: [...ranks], none });
+  else if (what === "skip" && ready()) part.send("skip", {});
+  else if (what === "submit" && sendable()) part.send("submit", { ranks: [...ranks], none });
   draw();
 }
 
 root.addEventListener("click", (event) => {
   const button = event.target.closest("button");
+  if (button && part.click(button)) return draw();
   if (!asked() || asked().state === "sending") return;
   if (button && button.dataset.do) return act(button.dataset.do);
   if (button && button.dataset.rank) rank(Number(button.dataset.index), Number(button.dataset.rank));
@@ -138,9 +161,14 @@ function elsewhere(event) {
 }
 
 function onKey(event) {
-  if (!asked() || asked().state === "sending" || !visible() || elsewhere(event)) return;
+  if (!visible() || elsewhere(event)) return;
+  if (part.key(event)) {
+    event.preventDefault();
+    return draw();
+  }
+  if (!asked() || asked().state === "sending") return;
   const count = ranks.length;
-  const onAction = event.target.closest && event.target.closest("[data-do]");
+  const onAction = event.target.closest && event.target.closest("[data-do], [data-part]");
   if (/^[1-9]$/.test(event.key) && Number(event.key) <= count) {
     if (current >= count) return;
     none = false;

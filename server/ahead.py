@@ -1,0 +1,156 @@
+"""Answers prompts for the labelling queue before anybody asks for them.
+
+Only for people who label, or import prompts: a queue that nobody looks at costs nothing. It has the
+lowest priority, and begins only while nobody waits for an answer; but somebody who has nothing left
+to label waits as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from random import Random
+from uuid import uuid4
+
+from sqlalchemy.exc import OperationalError
+from starlette.concurrency import run_in_threadpool
+
+from feedback.errors import StoreError
+from feedback.labelling import PromptSource
+from policy.params import SamplingParams
+
+from .ask import Ask, Prompt
+from .errors import ApiError
+from .generation import Generation
+from .serving import MODEL, Serving
+
+log = logging.getLogger(__name__)
+
+KEEP_S = 600.0
+"""So long after somebody last asked for an item others are still made for them."""
+LOOK_S = 0.25
+"""Between looks for somebody who has too few."""
+FAULT_S = 2.0
+EXTRA_LABELS = 2
+"""People more who rank a shared item: three can outvote one."""
+
+
+class Ahead:
+    """Keeps so many items ready for each person who labels. `expect` is for any thread, the rest
+    lives on the event loop."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._settings = serving.settings.server.tasks
+        self._asked_at: dict[str, float] = {}
+        self._stocked: set[str] = set()
+        self._chance = Random()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to look."""
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run())
+        self._task.add_done_callback(tell_of_end)
+
+    def stop(self) -> None:
+        """Ends, and with it what it was about to answer."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def expect(self, person: str) -> None:
+        """This person labels, and has just taken an item or brought prompts."""
+        self._loop.call_soon_threadsafe(self._expect, person)
+
+    def _expect(self, person: str) -> None:
+        self._asked_at[person] = time.monotonic()
+        # What one has taken the others do not have any more.
+        self._stocked.clear()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                pause_s = 0.0 if await self._make_one() else LOOK_S
+            except (ApiError, StoreError, OperationalError) as error:
+                log.warning("an item to label could not be made, and is tried again: %s", error)
+                pause_s = FAULT_S
+            await asyncio.sleep(pause_s)
+
+    async def _make_one(self) -> bool:
+        """Makes an item for whoever has too few; says whether there was anything to do."""
+        version = self._serving.current_id
+        if version is None or self._serving.draining or not await self._is_needed():
+            return False
+        source = await run_in_threadpool(self._serving.store.next_source, version)
+        if source is None:
+            return False
+        try:
+            await self._answer(source)
+        except ApiError as error:
+            if error.status >= 500:
+                raise
+            # The model has no room for it: it is not tried again with every look.
+            log.warning("a prompt cannot be answered for labelling: %s", error)
+            await self._keep(source, [], version, wanted=0)
+        return True
+
+    async def _is_needed(self) -> bool:
+        for person in self._labelling():
+            ready = await run_in_threadpool(self._serving.store.ready_tasks, person)
+            if ready >= self._settings.ready:
+                self._stocked.add(person)
+            elif not ready or not self._serving.in_flight:
+                return True
+        return False
+
+    def _labelling(self) -> list[str]:
+        """Those who asked of late, as far as they may have too few."""
+        since = time.monotonic() - KEEP_S
+        self._asked_at = {person: at for person, at in self._asked_at.items() if at > since}
+        self._stocked &= self._asked_at.keys()
+        return [person for person in self._asked_at if person not in self._stocked]
+
+    async def _answer(self, source: PromptSource) -> None:
+        async with Generation(self._serving, self._ask(source), aside=True) as generation:
+            async for _ in generation.pieces():
+                pass
+            await generation.store()
+            texts = {choice.text for choice in generation.choices}
+            wanted = self._wanted() if len(texts) > 1 else 0
+            await self._keep(source, generation.candidate_ids, generation.version, wanted)
+
+    async def _keep(
+        self, source: PromptSource, candidates: list[str], version: str, wanted: int
+    ) -> None:
+        add = self._serving.store.add_task
+        await run_in_threadpool(add, source, candidates, version=version, wanted=wanted)
+
+    def _wanted(self) -> int:
+        shared = self._chance.random() < self._settings.shared
+        return self._settings.labels + (EXTRA_LABELS if shared else 0)
+
+    def _ask(self, source: PromptSource) -> Ask:
+        """The answers stay with the conversation, and the person, that the prompt is from."""
+        return Ask(
+            id=f"chatcmpl-{uuid4().hex}",
+            model=MODEL,
+            prompts=(Prompt(messages=source.messages),),
+            n=self._settings.answers,
+            max_tokens=None,
+            sampling=SamplingParams(temperature=1.0, seed=secrets.randbits(53)),
+            stops=(),
+            stop_ids=frozenset(),
+            ignore_eos=False,
+            person=source.person,
+            consented=True,
+            listed=False,
+            conversation_id=source.conversation_id,
+        )
+
+
+def tell_of_end(task: asyncio.Task[None]) -> None:
+    """Without it a mistake of ours would end the queue in silence; people chat on either way."""
+    if not task.cancelled() and task.exception() is not None:
+        log.error("no more items are made to label", exc_info=task.exception())
