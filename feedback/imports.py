@@ -42,9 +42,9 @@ class Parsed:
     def of(cls, format: str, line: NumberedLine) -> Parsed:
         try:
             row = parse(line)
+            return cls(line.number, row, digest(format, row))
         except UnreadableLine as error:
             return cls(line.number, {}, "", str(error))
-        return cls(line.number, row, digest(format, row))
 
 
 def take(session: Session, format: str, lines: Sequence[NumberedLine], person: str) -> ImportReport:

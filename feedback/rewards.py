@@ -116,11 +116,11 @@ def _has_tokens() -> ColumnElement[bool]:
 
 
 def answers(session: Session, ids: Sequence[str]) -> list[UnscoredAnswer]:
-    """What it takes to score these candidates, in this order."""
+    """What it takes to score these candidates, in this order; those without tokens are left out."""
     rows = session.exec(
         select(Candidate.id, Candidate.text, Candidate.token_ids, Generation)
         .join(Generation, col(Generation.id) == Candidate.generation_id)
-        .where(col(Candidate.id).in_(ids))
+        .where(col(Candidate.id).in_(ids), _has_tokens())
     )
     found = {
         id: UnscoredAnswer(

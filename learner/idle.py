@@ -92,8 +92,15 @@ class Idle:
 
     def _answers(self, reward: str) -> list[UnscoredAnswer]:
         """Those to score next, the ones that new rankings are about before all."""
-        if self.loaded is not None and self.loaded.fresh.changed:
-            return self.store.answers(self.loaded.fresh.changed[:AT_ONCE])
+        while self.loaded is not None and self.loaded.fresh.changed:
+            fresh = self.loaded.fresh
+            wanted = fresh.changed[:AT_ONCE]
+            found = self.store.answers(wanted)
+            # Imported answers have no tokens to score, nor have those that were taken back.
+            lost = set(wanted) - {answer.id for answer in found}
+            fresh.changed = [id for id in fresh.changed if id not in lost]
+            if found:
+                return found
         return self.store.unscored(reward, AT_ONCE)
 
     def _score(self, loaded: Loaded, answers: Sequence[UnscoredAnswer]) -> None:

@@ -13,6 +13,7 @@ from feedback.preferences import Answer, RankedPrompt
 from feedback.records import LoggedPrompt
 from learner.encoding import Encoder
 from policy.chat import Message
+from tests.exchanged import brought
 from tests.test_learner_round import WORDS, Product
 from tests.tiny_models import make_tiny
 
@@ -88,6 +89,21 @@ def test_imported_preferences_train_a_reward_model(tmp_path: Path) -> None:
     assert round_.reasons[1].value is not None
     assert round_.reasons[1].value > 0.7
     assert product.store.waiting().count == 0
+
+
+def test_imported_rankings_move_the_heads_between_rounds(tmp_path: Path) -> None:
+    """Three after r1 was trained are taken in; their answers have no tokens on record to score."""
+    product = Product(tmp_path, idle_s=30.0)
+    imported(product, "trl-preference", 60)
+    assert product.round("reward").reward_id == "r1"
+    rows = [{"prompt": f"new {i}", "chosen": "green", "rejected": "hot"} for i in range(3)]
+    assert brought(product.store, "trl-preference", rows).imported == 3
+    product.keeper.look()
+    loaded = product.keeper.idle.loaded
+    assert loaded is not None
+    assert (loaded.fresh.since, loaded.fresh.changed) == (3, [])
+    [answer, *_] = product.store.training_rankings()[-1].answers
+    assert product.store.rewards(answer.candidate_id) == {}
 
 
 def test_imported_thumbs_train_a_reward_model_of_good_and_bad(tmp_path: Path) -> None:

@@ -76,8 +76,13 @@ def _refuse(constant: str) -> None:
 
 
 def digest(format: str, row: dict[str, Any]) -> str:
-    """The same for lines of one format that say the same, however they are written."""
-    said = json.dumps([format, row], sort_keys=True)
+    """The same for lines of one format that say the same, however they are written. Raises
+    UnreadableLine for one that is nested too deep.
+    """
+    try:
+        said = json.dumps([format, row], sort_keys=True)
+    except RecursionError as error:
+        raise UnreadableLine(f"nested too deep: {error}") from None
     return hashlib.sha256(said.encode()).hexdigest()
 
 

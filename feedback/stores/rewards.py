@@ -31,7 +31,9 @@ class Rewards(Transactions):
             return None if row is None else row.id
 
     def answers(self, candidates: Sequence[str]) -> list[UnscoredAnswer]:
-        """What it takes to score these candidates, in this order; unknown ones are left out."""
+        """What it takes to score these candidates, in this order; unknown ones and those without
+        tokens are left out.
+        """
         with self._reading() as session:
             return rewards.answers(session, candidates)
 
