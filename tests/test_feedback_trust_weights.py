@@ -114,6 +114,24 @@ def test_a_newcomer_has_half_of_the_least_cap() -> None:
     assert sum(row.weight for row in weighing.down) == 2.5
 
 
+def test_a_newcomer_may_weigh_as_much_as_others() -> None:
+    """Where that is set; the cap stays: ten of twenty."""
+    said = shared({"ann": 1.0, "bob": 1.0, "ivy": 1.0}, items=8) + alone("eve", 20, 1000)
+    weighing = weigh(said, TrustSettings(newcomer=1.0), 0)
+    assert reasons(weighing) == {("eve", "cap"): 10}
+
+
+def test_a_newcomer_who_errs_is_left_out() -> None:
+    """Seven rankings of gold, all wrong: the reason is the skill."""
+    said = shared({"ann": 1.0, "bob": 1.0, "ivy": 1.0}, items=9)
+    wrong = [
+        Judgement(id, "eve", ("x", f"y{id}"), (2, 1), (1, 1), gold=(1, 2)) for id in range(500, 507)
+    ]
+    weighing = weigh(said + wrong, DEFAULTS, 0)
+    assert reasons(weighing) == {("eve", "skill"): 7}
+    assert {row.weight for row in weighing.down} == {0.0}
+
+
 def test_gold_proves_too() -> None:
     """Nine rankings of gold, all right: nobody has to agree."""
     said = shared({"ann": 1.0, "bob": 1.0, "ivy": 1.0}, items=9)

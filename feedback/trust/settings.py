@@ -31,7 +31,7 @@ class TrustSettings(BaseModel):
     """Past `cap`, how many times the median person's rankings one person's may be."""
     proven: int = Field(default=8, ge=1)
     """Rankings that gold or others can be held against, after which a person is no newcomer."""
-    newcomer: float = Field(default=0.5, gt=0, le=1)
+    newcomer: float = Field(default=0.5, ge=0.1, le=1)
     """Weight of a newcomer's rankings, and share of `cap`, once `people` others are proven."""
     alarm: float = Field(default=0.1, gt=0, le=1)
     """By how much the share left out may exceed the last rounds' before an alarm is raised."""

@@ -100,15 +100,14 @@ def _trust(skill: Skill, usual: float, settings: TrustSettings) -> Trust:
     """A ranking that is right with probability q pulls 2q - 1 times as much as one that is always.
     What chance may have done is not held against anybody.
     """
-    if skill.high < usual:
-        weight = max(0.0, (2 * skill.value - 1) / (2 * usual - 1)) if usual > 0.5 else 1.0
-        if weight < 1.0:
-            text = f"skill: right in {skill.value:.2f} of what can be checked, usual is {usual:.2f}"
-            return Trust(weight if weight >= LEAST else 0.0, text)
+    weight, cap = 1.0, None
+    reason = f"newcomer: {skill.rankings} of {settings.proven} rankings that can be checked"
     if skill.rankings < settings.proven:
-        text = f"newcomer: {skill.rankings} of {settings.proven} rankings that can be checked"
-        return Trust(settings.newcomer, text, max(1, int(settings.newcomer * settings.cap)))
-    return IN_FULL
+        weight, cap = settings.newcomer, max(1, int(settings.newcomer * settings.cap))
+    if skill.high < usual and usual > 0.5:
+        weight = min(weight, (2 * skill.value - 1) / (2 * usual - 1))
+        reason = f"skill: right in {skill.value:.2f} of what can be checked, usual is {usual:.2f}"
+    return Trust(weight if weight >= LEAST else 0.0, reason if weight < 1 else None, cap)
 
 
 def cap_of(counts: Sequence[int], settings: TrustSettings) -> int:
