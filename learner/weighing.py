@@ -12,7 +12,6 @@ from feedback.preferences import RankedPrompt
 from feedback.records import Claim, Reason
 from feedback.store import Store
 from feedback.trust.alarm import ROUNDS, alarm_reason, raters_reason
-from feedback.trust.judgements import Judgement
 from feedback.trust.settings import TrustSettings
 from feedback.trust.weights import apply, weigh
 from learner.sieve import Sieve
@@ -28,7 +27,9 @@ def weighed(
     if found:
         return found
     rankings = sieve.rankings(store.training_rankings())
-    weighing = weigh([Judgement.of(r) for r in rankings], settings, claim.round_id)
+    kept = {ranked.ranking_id for ranked in rankings}
+    judgements = [one for one in store.judgements() if one.ranking_id in kept]
+    weighing = weigh(judgements, settings, claim.round_id)
     store.use_rankings(claim, [r.ranking_id for r in rankings], weighing.down)
     return apply(rankings, weighing)
 

@@ -107,7 +107,7 @@ def test_gold_counts_pairs_that_it_orders() -> None:
 
 def test_asked_again_pairs_are_compared() -> None:
     """1 2 3, then 1 3 2: a-b and a-c are said again, b-c is turned round: 2 of 3."""
-    first, again = judgement((1, 2, 3), id=1), judgement((1, 3, 2), id=2, repeats=1)
+    first, again = judgement((1, 2, 3), id=1), judgement((1, 3, 2), id=2, earlier=(1, 2, 3))
     assert self_consistency([first, again]) == Tally(2.0, 3)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .. import down_weightings, training
+from .. import circumstances, down_weightings
 from ..records import DownWeighting
 from ..trust.judgements import Judgement
 from .transactions import Transactions
@@ -16,7 +16,7 @@ class Trust(Transactions):
     def judgements(self) -> list[Judgement]:
         """Every ranking to learn from, oldest first, as statistics read it."""
         with self._reading() as session:
-            return [Judgement.of(ranked) for ranked in training.rankings(session)]
+            return circumstances.judgements(session)
 
     def last_weights(self) -> tuple[int | None, Mapping[str, float]]:
         """The last round that used rankings, and what each person's weighed in it."""

@@ -16,8 +16,8 @@ Pair = tuple[str, str]
 @dataclass(frozen=True)
 class Judgement:
     """One ranking. `lengths` are the answers' in characters; `shown` is the place at which each
-    was shown, 0 first; `gold` the ranks that are known to be right; `repeats` the same person's
-    earlier ranking of the same answers, asked for again. None is: not known, or none.
+    was shown, 0 first; `gold` the ranks that are known to be right; `earlier` the ranks that
+    the same person had given these answers before being asked again. None is: not known, or none.
     """
 
     ranking_id: int
@@ -28,7 +28,7 @@ class Judgement:
     shown: tuple[int, ...] | None = None
     seconds: float | None = None
     gold: tuple[int | None, ...] | None = None
-    repeats: int | None = None
+    earlier: tuple[int | None, ...] | None = None
 
     @classmethod
     def of(cls, ranked: RankedPrompt) -> Judgement:
