@@ -66,7 +66,7 @@ def test_one_rater_by_name(server: Running) -> None:
 def test_a_round_counts_what_weighed_less(server: Running) -> None:
     """One left out of three, one lighter; its inputs say why, and the learner shows the alarm."""
     seen = server.http.get("/v1/rounds/1").json()
-    assert (seen["rankings"], seen["left_out"], seen["lighter"]) == (2, 1, 1)
+    assert (seen["rankings"], seen["distrusted"], seen["lighter"]) == (2, 1, 1)
     inputs = server.http.get("/v1/rounds/1/inputs").json()["data"]
     assert [one["weight"] for one in inputs] == [0.5, 1.0, 0.0]
     assert [one["reason"] for one in inputs] == ["newcomer: 1 of 8", None, "skill: right in 0.1"]
