@@ -17,6 +17,7 @@ from ui import chat, chat_parts, label, learner, versions
 from ui.access import Settings, server_url, sign_in
 from ui.client import Client
 from ui.confine import Confined
+from ui.consent import ConsentBox
 from ui.header import header, strip, welcome
 from ui.inert import ASSETS, asset
 from ui.theme import theme
@@ -83,9 +84,12 @@ class Page:
                 with gr.Tab("Versions", id="versions") as versions_tab:
                     self.listing = versions.layout()
             self.chat = chat.Chat(client, self.watch, self.chatting, hello)
+            c = self.chatting
+            self.consent = ConsentBox(client, c.consent, c.consent_text, gr.State())
             self.learner = learner.LearnerTab(client, self.watch, self.learning)
             self.versions = versions.VersionsTab(client, self.watch, self.listing)
             self._wire_chat()
+            self._wire_consent()
             self._wire_ranking()
             self._wire_learner()
             self._wire_versions()
@@ -123,6 +127,13 @@ class Page:
         self.blocks.load(self.chat.restore, [c.conversation], drawn, **SHORT)
         self.blocks.load(None, [c.remembered], [c.person], js="(name) => name || ''", **SHORT)
         c.person.change(None, [c.person], [c.remembered], js="(name) => name", **SHORT)
+
+    def _wire_consent(self) -> None:
+        c, shown = self.chatting, self.consent.shown
+        self.blocks.load(self.consent.show, [c.person], shown, **SHORT)
+        c.person.change(self.consent.show, [c.person], shown, **SHORT)
+        given = [c.consent, self.consent.version, c.person]
+        c.consent.input(self.consent.change, given, shown, **SHORT)
 
     def _wire_ranking(self) -> None:
         c = self.chatting

@@ -28,6 +28,8 @@ class Parts:
     box: gr.Textbox
     send: gr.Button
     stop: gr.Button
+    consent: gr.Checkbox
+    consent_text: gr.HTML
     again: gr.Button
     earlier: gr.Button
     count: gr.Radio
@@ -105,6 +107,9 @@ def layout(welcome: str, *, has_key: bool) -> Parts:
                 "Earlier chats", elem_id="rl-earlier", size="sm", scale=0, min_width=90
             )
             again = gr.Button("New chat", elem_id="rl-again", size="sm", scale=0, min_width=90)
+        with gr.Group(visible=has_key, elem_id="rl-consent"):
+            consent = gr.Checkbox(label="Learn from what I say here", container=False)
+            consent_text = inert()
         with gr.Accordion("More", open=False, elem_id="rl-extra"), gr.Row():
             system = gr.Textbox(
                 label="System prompt",
@@ -137,6 +142,8 @@ def layout(welcome: str, *, has_key: bool) -> Parts:
         box=box,
         send=send,
         stop=stop,
+        consent=consent,
+        consent_text=consent_text,
         again=again,
         earlier=earlier,
         count=count,

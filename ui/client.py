@@ -17,6 +17,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from ui.label_wire import Desk, NextTask, Verdict
 from ui.wire import (
     Chunk,
+    Consent,
     Learner,
     MetricPoint,
     Past,
@@ -143,6 +144,15 @@ class Client:
         """Record whether an answer is good, and why; a later thumb replaces it."""
         body = {"candidate": candidate, "up": up, **_by(person)}
         await self._call("POST", "/v1/thumbs", body | ({"comment": comment} if comment else {}))
+
+    async def consent(self, person: str | None) -> Consent:
+        """Whether the person allows that what they say is learned from."""
+        return Consent.model_validate(await self._call("GET", "/v1/me/consent", params=_by(person)))
+
+    async def say_consent(self, given: bool, version: str | None, person: str | None) -> Consent:
+        """Allow it or not; `version` is of the text that the person read."""
+        body = {"given": given, "version": version, **_by(person)}
+        return Consent.model_validate(await self._call("PUT", "/v1/me/consent", body))
 
     async def conversations(self, person: str | None, limit: int) -> list[Past]:
         """The person's, the one that went on last first."""

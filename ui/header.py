@@ -114,8 +114,8 @@ def welcome(has_key: bool) -> str:
     """What everybody is told first."""
     if has_key:
         return (
-            "Whoever signs in with the key shares one record, and rankings train the model: "
-            "after enough of them it learns, and its next version answers here."
+            "Whoever signs in with the key shares one record. Tick the box below, and rankings "
+            "train the model: after enough of them it learns, and its next version answers here."
         )
     return (
         "No keys are set: everybody here is local, or the name they give, and rankings train the "

@@ -34,6 +34,14 @@ class Word(Wire):
     odds: list[Odd] = []
 
 
+class Consent(Wire):
+    """A person's word on being learned from: whether it `holds`, and the text that is asked."""
+
+    holds: bool
+    text_version: str
+    text: str
+
+
 class Past(Wire):
     """A conversation of before, by what was said first in it."""
 
