@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 
-from ui import chat, chat_parts, label, learner, versions
+from ui import chat, chat_parts, demonstrate, demonstrate_parts, label, learner, versions
 from ui.access import Settings, server_url, sign_in
 from ui.client import Client
 from ui.confine import Confined
@@ -74,11 +74,14 @@ class Page:
         with gr.Blocks(title="Rankloop", analytics_enabled=False) as self.blocks:
             self.top = header(self.watch)
             self.tab = gr.State("chat")
+            drafts = demonstrate_parts.kept()
             with gr.Tabs(elem_id="rl-tabs"):
                 with gr.Tab("Chat", id="chat") as chat_tab:
                     self.chatting = chat_parts.layout(hello, has_key=has_key)
                 with gr.Tab("Label", id="label") as label_tab:
                     self.label = label.LabelTab(client)
+                with gr.Tab("Demonstrate", id="demonstrate") as demonstrate_tab:
+                    self.demonstrate = demonstrate.DemonstrateTab(client, drafts)
                 with gr.Tab("Learner", id="learner") as learner_tab:
                     self.learning = learner.layout()
                 with gr.Tab("Versions", id="versions") as versions_tab:
@@ -97,10 +100,12 @@ class Page:
                 {
                     "chat": chat_tab,
                     "label": label_tab,
+                    "demonstrate": demonstrate_tab,
                     "learner": learner_tab,
                     "versions": versions_tab,
                 }
             )
+            self.demonstrate.wire(demonstrate_tab, self.chatting.person, QUIET, SHORT)
             label_tab.select(
                 self.label.look, [self.chatting.person], [self.label.parts.desk], **SHORT
             )

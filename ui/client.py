@@ -194,12 +194,16 @@ class Client:
         return NextTask.model_validate(answer["next"])
 
     async def demonstrate(
-        self, messages: Sequence[Message], candidate: str, person: str | None, key: str
-    ) -> None:
-        """Record what a person would have answered in the candidate's place."""
+        self, messages: Sequence[Message], candidate: str | None, person: str | None, key: str
+    ) -> int:
+        """Record a conversation as it should be, in the candidate's place if there is one; how many
+        wait to be learned from. The same `key` again changes nothing.
+        """
         said = [message.model_dump() for message in messages]
-        body = {"messages": said, "candidate": candidate, **_by(person)}
-        await self._call("POST", "/v1/demonstrations", body, {"Idempotency-Key": key})
+        body: dict[str, Any] = {"messages": said, **_by(person)}
+        body |= {"candidate": candidate} if candidate else {}
+        answer = await self._call("POST", "/v1/demonstrations", body, {"Idempotency-Key": key})
+        return int(answer["waiting"])
 
     async def words(self, candidate: str) -> list[Word]:
         """An answer's tokens."""
