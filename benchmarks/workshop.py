@@ -29,7 +29,7 @@ class Effort:
     passes: int = 4
     splits: int = 5
     reward_epochs: int = 3
-    ppo_steps: int = 36
+    ppo_steps: int = 44
     prompts_per_step: int = 16
     held_out_prompts: int = 200
     examples: int = 20
