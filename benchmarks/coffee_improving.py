@@ -25,7 +25,7 @@ from policy.engine import Completion
 from policy.model import Model
 
 SETTINGS = PPOSettings(
-    learning_rate=3.5e-4, kl_coef=0.15, kl_target=6.0, kl_horizon=150, ptx=0.0, max_tokens=64
+    learning_rate=3.5e-4, kl_coef=0.15, kl_target=8.0, kl_horizon=150, ptx=0.0, max_tokens=64
 )
 """A longer leash than a round's 2.5 nats, held tighter: under the usual horizon the KL was at 18
 nats, for a target of 8, before its coefficient had followed. Replies are a sentence at most.
