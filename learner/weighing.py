@@ -24,8 +24,8 @@ def weighed(
     through, weighed and written down. Those that are left out are not among them. Raises LeaseLost.
     """
     found = store.used_rankings(claim.round_id)
-    if found:
-        return found
+    if found or store.round(claim.round_id).repeat_of is not None:
+        return found  # of a repeat, nothing where its people took all of it back
     rankings = sieve.rankings(store.training_rankings())
     kept = {ranked.ranking_id for ranked in rankings}
     judgements = [one for one in store.judgements() if one.ranking_id in kept]

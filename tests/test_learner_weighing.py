@@ -56,6 +56,20 @@ def test_whoever_goes_on_reads_the_weights(store: Store, crowd: Claim) -> None:
     assert [info.reason for info in store.round_inputs(again.id)].count(None) == 5
 
 
+def test_a_repeat_of_what_was_taken_back_learns_from_nothing(store: Store, crowd: Claim) -> None:
+    """Everybody takes back before it begins: it does not turn to what others said since."""
+    weighed_by(store, crowd)
+    store.finish_round(crowd, outcome="needs_feedback")
+    store.repeat_round(crowd.round_id, actor="ann")
+    for person in ("ann", "bob", "eve"):
+        store.erase(person)
+    store.record_generation(a_generation("later", prompt="later", person="ivy", n=2))
+    store.add_ranking(person="ivy", completion_id="later", ranks=[1, 2])
+    again = store.claim_round("learner", 60)
+    assert again is not None
+    assert weighed_by(store, again) == []
+
+
 def test_what_was_left_out_is_neither_used_nor_new(store: Store, crowd: Claim) -> None:
     """Between rounds the reward model's heads learn nothing from it."""
     found = weighed_by(store, crowd)
