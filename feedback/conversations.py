@@ -155,6 +155,21 @@ def candidate(session: Session, id: str) -> StoredCandidate:
     )
 
 
+def answered_by(session: Session, candidate: str) -> Generation:
+    """The generation that a candidate is of, unless its person took it back; raises
+    UnknownCandidate.
+    """
+    generation = session.exec(
+        select(Generation)
+        .join(Candidate, col(Candidate.generation_id) == Generation.id)
+        .where(Candidate.id == candidate, col(Generation.deleted_at).is_(None))
+    ).first()
+    if generation is None:
+        message = f"no candidate has the id {candidate!r}"
+        raise UnknownCandidate(message, param="candidate", value=candidate)
+    return generation
+
+
 def messages_of(row: Generation) -> tuple[tuple[str, str], ...]:
     """(role, content) pairs."""
     return tuple((role, content) for role, content in row.messages)

@@ -15,13 +15,13 @@ from sqlalchemy import ColumnElement, exists, func
 from sqlmodel import Session, col, select
 
 from . import consents, lease
-from .conversations import check_name
+from .conversations import answered_by, check_name
 from .database import now
-from .errors import IdempotencyConflict, InvalidDemonstration, StoreError, UnknownCandidate
+from .errors import IdempotencyConflict, InvalidDemonstration, StoreError
 from .inputs import was_left_out
 from .preferences import first_user_message, split_of
 from .records import Claim, StoredDemonstration, Waiting
-from .tables import Candidate, Demonstration, Generation, Round, RoundDemonstration
+from .tables import Demonstration, Generation, Round, RoundDemonstration
 
 SOURCES = ("written", "edited", "both_sides", "imported")
 
@@ -144,13 +144,7 @@ def _edited(session: Session, id: str, messages: Turns) -> Generation:
     """The generation of the edited candidate; it began with the same user message, or this is no
     edit of it.
     """
-    generation = session.exec(
-        select(Generation)
-        .join(Candidate, col(Candidate.generation_id) == Generation.id)
-        .where(Candidate.id == id, col(Generation.deleted_at).is_(None))
-    ).first()
-    if generation is None:
-        raise UnknownCandidate(f"no candidate has the id {id!r}", param="candidate", value=id)
+    generation = answered_by(session, id)
     asked = first_user_message((role, content) for role, content in generation.messages)
     if first_user_message(messages) != asked:
         message = (

@@ -18,9 +18,9 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from . import consents, lease
-from .conversations import IMPORTED, check_name, messages_of
+from .conversations import IMPORTED, answered_by, check_name, messages_of
 from .database import now
-from .errors import IdempotencyConflict, InvalidMark, StoreError, UnknownCandidate
+from .errors import IdempotencyConflict, InvalidMark, StoreError
 from .inputs import was_left_out
 from .preferences import THUMB, Answer, MarkedPrompt
 from .records import Claim, StoredMark, Waiting
@@ -52,7 +52,7 @@ def add(session: Session, body: MarkBody) -> StoredMark:
     earlier = _with_key(session, body)
     if earlier:
         return _stored(earlier, repeated=True)
-    generation = _generation(session, body.candidate)
+    generation = answered_by(session, body.candidate)
     rows = [_row(session, body, generation, criterion) for criterion in body.values]
     session.add_all(rows)
     session.flush()
@@ -87,18 +87,6 @@ def _with_key(session: Session, body: MarkBody) -> Sequence[Mark]:
         message = f"the idempotency key {key!r} was used before, with another body"
         raise IdempotencyConflict(message, param="Idempotency-Key", value=key)
     return rows
-
-
-def _generation(session: Session, candidate: str) -> Generation:
-    generation = session.exec(
-        select(Generation)
-        .join(Candidate, col(Candidate.generation_id) == Generation.id)
-        .where(Candidate.id == candidate, col(Generation.deleted_at).is_(None))
-    ).first()
-    if generation is None:
-        message = f"no candidate has the id {candidate!r}"
-        raise UnknownCandidate(message, param="candidate", value=candidate)
-    return generation
 
 
 def _row(session: Session, body: MarkBody, generation: Generation, criterion: str) -> Mark:

@@ -14,7 +14,6 @@ from sqlmodel import Session, col, select
 from . import conversations, rankings, training
 from .conversations import check_name
 from .demonstrations import SOURCES, check_turns
-from .errors import UnknownCandidate
 from .exchange import own, reading
 from .exchange.values import UnreadableLine
 from .preferences import first_user_message, split_of
@@ -147,7 +146,7 @@ def _mark(session: Session, row: Fields) -> bool:
     )
     if session.exec(select(Mark.id).where(*same, Mark.created_at == at)).first() is not None:
         return False
-    generation = _asked(session, candidate)
+    generation = conversations.answered_by(session, candidate)
     session.add(
         Mark(
             **_appended(session, Mark, row),
@@ -178,7 +177,7 @@ def _demonstration(session: Session, row: Fields) -> bool:
     if session.exec(there).first() is not None:
         return False
     candidate = own.maybe(row, "candidate")
-    consented = candidate is None or _asked(session, candidate).consented
+    consented = candidate is None or conversations.answered_by(session, candidate).consented
     session.add(
         Demonstration(
             **_appended(session, Demonstration, row),
@@ -255,18 +254,6 @@ def _label(row: Fields, key: str) -> str:
 
 def _digest(row: Fields) -> str:
     return check_name("body_digest", reading.text(row, "body_digest"))
-
-
-def _asked(session: Session, candidate: str) -> Generation:
-    generation = session.exec(
-        select(Generation)
-        .join(Candidate, col(Candidate.generation_id) == Generation.id)
-        .where(Candidate.id == candidate, col(Generation.deleted_at).is_(None))
-    ).first()
-    if generation is None:
-        message = f"no candidate has the id {candidate!r}"
-        raise UnknownCandidate(message, param="candidate", value=candidate)
-    return generation
 
 
 def go_on_numbering(session: Session) -> None:
