@@ -14,7 +14,7 @@ from itertools import combinations
 from statistics import pstdev
 
 from .preferences import Answer, RankedPrompt
-from .strengths import Comparison, Estimate, fit
+from .strengths import Comparison, Estimate, Strengths, fit
 
 STYLE = ("length", "lists", "headings")
 """What is held constant. Of length the share by which two texts differ, as of the counts of list
@@ -37,7 +37,8 @@ class Compared:
 @dataclass(frozen=True)
 class Comparisons:
     """All versions, strongest first; what a deviation of each part of style adds to the odds, and
-    the tendency to tie. Without any comparison of versions there are none.
+    the tendency to tie. Without any comparison of versions there are none. `found` has them in the
+    order of `names`.
     """
 
     baseline: str | None
@@ -46,6 +47,20 @@ class Comparisons:
     tie: Estimate | None
     rankings: int
     pairs: int
+    names: tuple[str, ...] = ()
+    found: Strengths | None = None
+
+    def over(self, version: str, other: str) -> Estimate | None:
+        """How much stronger a version is than another; None where nobody has compared either with
+        anything.
+        """
+        if self.found is None or version not in self.names or other not in self.names:
+            return None
+        return self.found.over(self.names.index(version), self.names.index(other))
+
+    def pairs_of(self, version: str) -> int:
+        """How many pairs of its answers with other versions' there are."""
+        return sum(v.wins + v.losses + v.ties for v in self.versions if v.version == version)
 
 
 def compare(rankings: Iterable[RankedPrompt], baseline: str = "v0") -> Comparisons:
@@ -71,6 +86,8 @@ def compare(rankings: Iterable[RankedPrompt], baseline: str = "v0") -> Compariso
         found.tie,
         len(several),
         sum(pair.first != pair.second for pair in pairs),
+        tuple(names),
+        found,
     )
 
 

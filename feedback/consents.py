@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 
 from .database import now
 from .errors import StoreError
+from .keys import any_issued
 from .tables import Candidate, Consent, Generation, RankedCandidate, Ranking, WaitingRanking
 
 TEXT_VERSION = "1"
@@ -80,7 +81,7 @@ def info(session: Session, person: str) -> ConsentInfo:
         given=None if last is None else last.given,
         version=None if last is None else last.text_version,
         at=None if last is None else last.at,
-        holds=_holds(last, opt_in=bool(session.info.get(OPT_IN))),
+        holds=_holds(last, opt_in=_opt_in(session)),
         text_version=TEXT_VERSION,
         text=TEXT,
     )
@@ -88,7 +89,12 @@ def info(session: Session, person: str) -> ConsentInfo:
 
 def holds(session: Session, person: str) -> bool:
     """Whether what the person asks or says now may be learned from."""
-    return _holds(_last(session, person), opt_in=bool(session.info.get(OPT_IN)))
+    return _holds(_last(session, person), opt_in=_opt_in(session))
+
+
+def _opt_in(session: Session) -> bool:
+    """Silence is a no also once anybody has a key of their own."""
+    return bool(session.info.get(OPT_IN)) or any_issued(session)
 
 
 def _holds(last: Consent | None, *, opt_in: bool) -> bool:

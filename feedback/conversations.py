@@ -11,14 +11,11 @@ from sqlmodel import Session, col, select
 
 from . import consents
 from .errors import InvalidText, NotFound, UnknownCandidate
-from .preferences import first_user_message, split_of
+from .preferences import IMPORTED, first_user_message, split_of
 from .records import CandidateRecord, GenerationRecord, LoggedPrompt, StoredCandidate
 from .tables import Candidate, Generation
 
 NAME_LIMIT = 256
-
-IMPORTED = "imported"
-"""The version of answers that came from a file: they and their prompts have no token ids."""
 
 
 def check_name(param: str, value: str) -> str:

@@ -17,10 +17,11 @@ from sqlmodel import Session, col, select
 from . import consents, lease
 from .conversations import answered_by, check_name
 from .database import now
-from .errors import IdempotencyConflict, InvalidDemonstration, StoreError
+from .errors import InvalidDemonstration, StoreError
 from .inputs import was_left_out
 from .preferences import first_user_message, split_of
 from .records import Claim, StoredDemonstration, Waiting
+from .retries import stored_before
 from .tables import Demonstration, Generation, Round, RoundDemonstration
 
 SOURCES = ("written", "edited", "both_sides", "imported")
@@ -68,9 +69,9 @@ def add(session: Session, body: DemonstrationBody) -> StoredDemonstration:
     if body.source is not None and body.source not in SOURCES:
         message = f"a source is one of {', '.join(SOURCES)}, not {body.source!r}"
         raise InvalidDemonstration(message, param="source", value=body.source)
-    earlier = _with_key(session, body)
-    if earlier is not None:
-        return _stored(earlier, repeated=True)
+    earlier = stored_before(session, Demonstration, body)
+    if earlier:
+        return _stored(earlier[0], repeated=True)
     row = _row(session, body)
     session.add(row)
     session.flush()
@@ -104,24 +105,6 @@ def check_turns(messages: Turns) -> None:
     if len(messages) < system + 2:
         message = "there is no assistant turn, so nothing to learn: add the ideal answer"
         raise InvalidDemonstration(message, param="messages", value=list(messages))
-
-
-def _with_key(session: Session, body: DemonstrationBody) -> Demonstration | None:
-    """The demonstration that the person stored under this key; IdempotencyConflict if its body was
-    another.
-    """
-    key = body.idempotency_key
-    if key is None:
-        return None
-    row = session.exec(
-        select(Demonstration).where(
-            Demonstration.person == body.person, Demonstration.idempotency_key == key
-        )
-    ).first()
-    if row is not None and row.body_digest != body.digest():
-        message = f"the idempotency key {key!r} was used before, with another body"
-        raise IdempotencyConflict(message, param="Idempotency-Key", value=key)
-    return row
 
 
 def _row(session: Session, body: DemonstrationBody) -> Demonstration:

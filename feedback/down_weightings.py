@@ -59,12 +59,14 @@ def of_people(session: Session) -> dict[str, list[DownWeighting]]:
 
 
 def last_weights(session: Session) -> tuple[int | None, Mapping[str, float]]:
-    """The last round that used rankings, and what each person's weighed in it, all together."""
+    """The last round that used rankings, and what each person's weighed in it, all together; those
+    by a criterion are not among them.
+    """
     last = session.exec(select(func.max(RoundInput.round_id))).one()
     rows = session.exec(
         select(Ranking.person, func.sum(RoundInput.weight))
         .join(Ranking, col(Ranking.id) == RoundInput.ranking_id)
-        .where(RoundInput.round_id == last)
+        .where(RoundInput.round_id == last, col(Ranking.criterion).is_(None))
         .group_by(col(Ranking.person))
     )
     return last, dict(rows.all())

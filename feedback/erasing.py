@@ -30,6 +30,8 @@ from .tables import (
     RoundInput,
     RoundMark,
     RoundPrompt,
+    RoundSetPrompt,
+    ShownAnswer,
     Task,
     TaskCandidate,
     TaskLease,
@@ -62,7 +64,7 @@ class Erased:
 
 def erase(session: Session, person: str) -> Erased:
     """Empty all that is this person's; what rounds and versions had used of it is told."""
-    _overwrite(session)
+    overwrite(session)
     at, rounds = now(session.connection()), _rounds(session, person)
     _unqueue(session, person)
     counts = {
@@ -89,7 +91,7 @@ _NOTHING_RANKED: dict[str, Any] = {
 }
 
 
-def _overwrite(session: Session) -> None:
+def overwrite(session: Session) -> None:
     """Have SQLite write zeros over what is deleted, not only let go of it."""
     if session.connection().dialect.name == "sqlite":
         session.connection().exec_driver_sql("PRAGMA secure_delete = ON")
@@ -120,6 +122,7 @@ def _rounds(session: Session, person: str) -> tuple[int, ...]:
     marks = select(Mark.id).where(_said(Mark, person))
     shown = select(Demonstration.id).where(_said(Demonstration, person))
     asked = select(Generation.id).where(Generation.person == person)
+    imported = select(Prompt.id).where(Prompt.person == person)
     used = [
         select(RoundInput.round_id).where(col(RoundInput.ranking_id).in_(rankings)),
         select(RoundMark.round_id).where(col(RoundMark.mark_id).in_(marks)),
@@ -127,6 +130,7 @@ def _rounds(session: Session, person: str) -> tuple[int, ...]:
             col(RoundDemonstration.demonstration_id).in_(shown)
         ),
         select(RoundPrompt.round_id).where(col(RoundPrompt.generation_id).in_(asked)),
+        select(RoundSetPrompt.round_id).where(col(RoundSetPrompt.prompt_id).in_(imported)),
     ]
     return tuple(sorted({id for query in used for id in session.exec(query)}))
 
@@ -184,7 +188,7 @@ def _of_others(session: Session, person: str, at: float) -> None:
 
 def _labelled(session: Session, person: str) -> None:
     """Prompts of theirs lose their words, and no item of answers to them is given to anybody; what
-    they were given and would not rank stays as somebody's.
+    they were given, were shown and would not rank is forgotten.
     """
     items = select(TaskCandidate.task_id).where(
         col(TaskCandidate.candidate_id).in_(_answers(person))
@@ -194,7 +198,9 @@ def _labelled(session: Session, person: str) -> None:
     session.exec(delete(GoldRank).where(col(GoldRank.task_id).in_(items)))
     theirs = col(Prompt.person) == person
     answered = select(Task.prompt_id).where(col(Task.prompt_id).is_not(None))
-    session.exec(delete(Prompt).where(theirs, col(Prompt.id).not_in(answered)))
+    drawn = select(RoundSetPrompt.prompt_id)
+    needless = col(Prompt.id).not_in(answered) & col(Prompt.id).not_in(drawn)
+    session.exec(delete(Prompt).where(theirs, needless))
     session.exec(
         update(Prompt)
         .where(theirs)
@@ -202,11 +208,20 @@ def _labelled(session: Session, person: str) -> None:
     )
     session.exec(delete(TaskSkip).where(col(TaskSkip.person) == person))
     session.exec(delete(TaskLease).where(col(TaskLease.person) == person))
+    session.exec(delete(ShownAnswer).where(col(ShownAnswer.person) == person))
 
 
 def _generations(session: Session, person: str, at: float) -> int:
-    """Requests and answers lose words, tokens and figures; each is a conversation of its own."""
-    answers = _answers(person)
+    return empty(session, col(Generation.person) == person, at)
+
+
+def empty(session: Session, which: ColumnElement[bool], at: float) -> int:
+    """Requests and answers lose words, tokens and figures; each is a conversation of its own. How
+    many requests that were.
+    """
+    answers = select(Candidate.id).where(
+        col(Candidate.generation_id).in_(select(Generation.id).where(which))
+    )
     for table in (CandidateReward, WantedReward):
         session.exec(delete(table).where(col(table.candidate_id).in_(answers)))
     session.exec(
@@ -217,7 +232,7 @@ def _generations(session: Session, person: str, at: float) -> int:
     )
     done = session.exec(
         update(Generation)
-        .where(col(Generation.person) == person)
+        .where(which)
         .values(
             person=NOBODY,
             conversation_id=col(Generation.id),

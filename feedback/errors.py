@@ -41,6 +41,26 @@ class UnknownTask(NotFound):
     """No item of the labelling queue has this id."""
 
 
+class UnknownKey(NotFound):
+    """Nobody was given such a key."""
+
+
+class UnknownAccount(NotFound):
+    """Nobody of this name may sign in."""
+
+
+class InvalidPassword(StoreError):
+    """The password is too easy to guess. No value: it is nobody's to read."""
+
+
+class NotAdmitted(StoreError):
+    """Who asks to sign in is not let in: by a wrong password, a link that is used up, and so on."""
+
+
+class NameTaken(StoreError):
+    """The name is another's, so that nobody else can begin to sign in by it."""
+
+
 class InvalidText(StoreError):
     """A name or key is empty, too long, or holds a character that a database cannot keep."""
 
@@ -83,6 +103,10 @@ class IllegalMove(StoreError):
 
 class NothingToRollBack(IllegalMove):
     """No earlier version that may serve was live before this one."""
+
+
+class PointerMoved(IllegalMove):
+    """Another version has become live since the caller looked."""
 
 
 class LeaseLost(StoreError):

@@ -18,7 +18,8 @@ from .database import now
 from .errors import InvalidRanking, NotIssued
 from .labelling import Item, ItemAnswer, Terms
 from .records import StoredRanking
-from .tables import Candidate, Generation, Task, TaskLease, TaskSkip
+from .retries import stored_before
+from .tables import Candidate, Generation, Ranking, Task, TaskLease, TaskSkip
 
 REPEAT_AFTER = 5
 """Items that a person ranks before they are asked one of those before again: by then it is no
@@ -62,7 +63,7 @@ def _choose(session: Session, person: str, at: float, terms: Terms, chance: Rand
     with it.
     """
     drawn = chance.random()
-    following = _first(session, tasks.open_to(person, at))
+    following = _first(session, tasks.open_to(person, at), terms.first)
     other = None
     if following is not None and drawn < terms.gold:
         other = _first(session, tasks.unseen_gold(person, at))
@@ -71,8 +72,11 @@ def _choose(session: Session, person: str, at: float, terms: Terms, chance: Rand
     return other or following
 
 
-def _first(session: Session, which: ColumnElement[bool]) -> Task | None:
-    return session.exec(select(Task).where(which).order_by(col(Task.id)).limit(1)).first()
+def _first(session: Session, which: ColumnElement[bool], version: str | None = None) -> Task | None:
+    """The oldest, of those made for this version if there are any."""
+    query = select(Task).where(which).order_by(col(Task.id)).limit(1)
+    of_it = None if version is None else session.exec(query.where(Task.version == version)).first()
+    return of_it or session.exec(query).first()
 
 
 def _repeat(session: Session, person: str, at: float, chance: Random) -> Task | None:
@@ -95,6 +99,7 @@ def _repeat(session: Session, person: str, at: float, chance: Random) -> Task | 
     repeat = Task(
         kind="repeat",
         wanted=1,
+        criterion=task.criterion,
         prompt_id=task.prompt_id,
         prompt_digest=task.prompt_digest,
         version=task.version,
@@ -135,12 +140,14 @@ def _item(session: Session, lease: TaskLease, at: float) -> Item:
         .where(col(Candidate.id).in_(lease.shown))
     ).all()
     texts = {id: text for id, text, _ in rows}
+    task = session.get_one(Task, lease.task_id)
     return Item(
         id=lease.task_id,
-        kind=session.get_one(Task, lease.task_id).kind,
+        kind=task.kind,
         messages=messages_of(rows[0][2]),
         answers=tuple(ItemAnswer(id, texts[id]) for id in lease.shown),
         left_s=lease.until - at,
+        criterion=task.criterion,
     )
 
 
@@ -153,7 +160,7 @@ def answer(session: Session, body: rankings.RankingBody) -> StoredRanking:
 
     Raises what a ranking raises, UnknownTask, and NotIssued for an item that is not the person's.
     """
-    if rankings.with_key(session, body) is not None:
+    if stored_before(session, Ranking, body):
         return rankings.add(session, body)
     task, lease = _issued(session, body.task_id or "", body.person)
     at = now(session.connection())
@@ -163,14 +170,21 @@ def answer(session: Session, body: rankings.RankingBody) -> StoredRanking:
     if sorted(ranked) != sorted(lease.shown):
         message = f"item {task.id} has other answers than those that were ranked"
         raise InvalidRanking(message, param="candidates", value=ranked)
+    if body.criterion not in (None, task.criterion):
+        message = f"item {task.id} is ranked {_by(task)}, not by {body.criterion!r}"
+        raise InvalidRanking(message, param="criterion", value=body.criterion)
     told = replace(body.told, shown=lease.shown, blind=True)
-    stored = rankings.add(session, replace(body, told=told))
+    stored = rankings.add(session, replace(body, told=told, criterion=task.criterion))
     if lease.done_at is None:
         lease.done_at = at
         task.labels += 1
         task.closed = task.labels >= task.wanted
     lease.ranking_id = stored.id
     return stored
+
+
+def _by(task: Task) -> str:
+    return "as a whole" if task.criterion is None else f"by {task.criterion!r}"
 
 
 def _issued(session: Session, task_id: str, person: str) -> tuple[Task, TaskLease]:
@@ -184,15 +198,34 @@ def _issued(session: Session, task_id: str, person: str) -> tuple[Task, TaskLeas
 
 def _check_free(session: Session, task: Task, lease: TaskLease, at: float) -> None:
     """An answer that is late counts as long as nobody else was given the place."""
-    if lease.until > at or task.kind != "normal":
-        return
-    free = select(Task.id).where(Task.id == task.id, tasks.places_left(lease.person, at) > 0)
-    if session.exec(free).first() is None:
+    if not _is_free(session, task, lease, at):
         message = (
             f"the time for item {task.id} was over and it went to somebody else, so this ranking"
             " was not recorded: ask for the next one"
         )
         raise NotIssued(message, param="task_id", value=str(task.id))
+
+
+def _is_free(session: Session, task: Task, lease: TaskLease, at: float) -> bool:
+    """Whether the place is the person's still, or nobody else's by now."""
+    if lease.until > at or task.kind != "normal":
+        return True
+    free = select(Task.id).where(Task.id == task.id, tasks.places_left(lease.person, at) > 0)
+    return session.exec(free).first() is not None
+
+
+def renew(session: Session, task_id: str, person: str, lease_s: float) -> float:
+    """The item stays with the person for so many seconds from now; returns them. Raises
+    UnknownTask, and NotIssued for one that is done, skipped, or somebody else's by now.
+    """
+    task, lease = _issued(session, task_id, person)
+    at = now(session.connection())
+    skipped = session.get(TaskSkip, (task.id, person)) is not None
+    if lease.done_at is not None or skipped or not _is_free(session, task, lease, at):
+        message = f"item {task_id} is no longer with {person!r}: ask for the next one"
+        raise NotIssued(message, param="task_id", value=task_id)
+    lease.until = max(lease.until, at + lease_s)
+    return lease.until - at
 
 
 def skip(session: Session, task_id: str, person: str, reason: str) -> None:

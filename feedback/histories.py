@@ -140,11 +140,12 @@ def _answers(session: Session, ids: Sequence[str]) -> dict[str, list[Candidate]]
 
 
 def _ranks(session: Session, person: str, candidates: Sequence[str]) -> dict[str, int | None]:
-    """What the person ranked each of them last."""
+    """What the person ranked each of them last, as a whole."""
     rows = session.exec(
         select(RankedCandidate.candidate_id, RankedCandidate.rank)
         .join(Ranking, col(Ranking.id) == RankedCandidate.ranking_id)
-        .where(Ranking.person == person, col(RankedCandidate.candidate_id).in_(candidates))
+        .where(Ranking.person == person, col(Ranking.criterion).is_(None))
+        .where(col(RankedCandidate.candidate_id).in_(candidates))
         .order_by(col(Ranking.id))
     )
     return dict(iter(rows))

@@ -18,13 +18,13 @@ from sqlmodel import Session, col, select
 
 from . import conversations, demonstrations, marks, rankings, restoring
 from .consents import OPT_IN
-from .conversations import IMPORTED
 from .database import now
 from .errors import StoreError
 from .exchange.formats import FORMATS, OWN
 from .exchange.lines import NumberedLine, digest, parse
 from .exchange.report import ImportReport
 from .exchange.values import Compared, Judged, Said, Shown, Turns, UnreadableLine
+from .preferences import IMPORTED
 from .records import CandidateRecord, GenerationRecord
 from .tables import ImportedLine
 

@@ -10,11 +10,20 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func
 from sqlmodel import Session, col, select
 
-from . import consents, conversations, down_weightings, lease, training
+from . import consents, conversations, down_weightings, lease, prompts, training
+from .erasing import NOBODY
 from .errors import StoreError
 from .preferences import RankedPrompt
 from .records import Claim, DownWeighting, InputInfo, LoggedPrompt
-from .tables import Generation, LeftOut, Ranking, RoundInput, RoundPrompt
+from .tables import (
+    Generation,
+    LeftOut,
+    Prompt,
+    Ranking,
+    RoundInput,
+    RoundPrompt,
+    RoundSetPrompt,
+)
 
 
 def use(
@@ -42,8 +51,8 @@ def use(
 
 
 def used(session: Session, round_id: int) -> list[RankedPrompt]:
-    """The rankings that were written down and weigh something, oldest first, with their weights;
-    without those that may no longer be learned from.
+    """The rankings that were written down and weigh something, those by a criterion among them,
+    oldest first, with their weights; without those that may no longer be learned from.
     """
     weighs = col(RoundInput.weight) > 0
     chosen = training.allowed() & col(Ranking.id).in_(
@@ -68,6 +77,34 @@ def use_prompts(session: Session, claim: Claim, limit: int) -> list[LoggedPrompt
         for place, row in enumerate(rows):
             session.add(RoundPrompt(round_id=claim.round_id, place=place, generation_id=row.id))
     return [conversations.logged(row) for row in rows]
+
+
+def use_set_prompts(
+    session: Session, claim: Claim, names: Collection[str], limit: int
+) -> list[LoggedPrompt]:
+    """The prompts of imported sets that were written down for the round; for none, the newest of
+    each of these sets, so many at most, which are then. Raises LeaseLost.
+    """
+    lease.fence(session, claim)
+    rows = _set_prompts(session, claim.round_id)
+    if not rows:
+        rows = [row for name in sorted(names) for row in prompts.newest(session, name, limit)]
+        session.add_all(
+            RoundSetPrompt(round_id=claim.round_id, prompt_id=row.id)
+            for row in rows
+            if row.id is not None
+        )
+    return [prompts.of_set(row) for row in rows]
+
+
+def _set_prompts(session: Session, round_id: int) -> Sequence[Prompt]:
+    """Without those whose words are gone."""
+    return session.exec(
+        select(Prompt)
+        .join(RoundSetPrompt, col(RoundSetPrompt.prompt_id) == col(Prompt.id))
+        .where(RoundSetPrompt.round_id == round_id, Prompt.person != NOBODY)
+        .order_by(col(Prompt.set_name), col(Prompt.id).desc())
+    ).all()
 
 
 def _prompts(session: Session, round_id: int) -> Sequence[Generation]:
@@ -101,29 +138,31 @@ def listed(session: Session, round_id: int, *, kept: bool = False) -> list[Input
     ]
 
 
-def leave_out(session: Session, claim: Claim, kind: str, ids: Sequence[int]) -> None:
-    """Write down what the round found personal data in: it waits for no round any longer. Again is
-    harmless. Raises LeaseLost.
+def leave_out(
+    session: Session, claim: Claim, kind: str, ids: Sequence[int], reason: str | None = None
+) -> None:
+    """Write down what the round does not learn from, for personal data where no reason is given: it
+    waits for no round any longer. Again is harmless. Raises LeaseLost.
     """
     lease.fence(session, claim)
     known = session.exec(
         select(LeftOut.row_id).where(LeftOut.round_id == claim.round_id, LeftOut.kind == kind)
     ).all()
     for id in sorted(set(ids) - set(known)):
-        session.add(LeftOut(round_id=claim.round_id, kind=kind, row_id=id))
+        session.add(LeftOut(round_id=claim.round_id, kind=kind, row_id=id, reason=reason))
     if kind == "ranking":
         training.unqueue(session, ids)
 
 
-def left_out(session: Session, rounds: Sequence[int | None]) -> dict[int, int]:
-    """How much each of these rounds left out, where it left out any."""
-    return dict(
-        session.exec(
-            select(LeftOut.round_id, func.count())
-            .where(col(LeftOut.round_id).in_(rounds))
-            .group_by(col(LeftOut.round_id))
-        ).all()
+def left_out(session: Session, rounds: Sequence[int | None]) -> dict[int, tuple[int, int]]:
+    """How much each of these rounds left out, for personal data and for its person's share."""
+    private = func.count().filter(col(LeftOut.reason).is_(None))
+    rows = session.exec(
+        select(LeftOut.round_id, private, func.count())
+        .where(col(LeftOut.round_id).in_(rounds))
+        .group_by(col(LeftOut.round_id))
     )
+    return {id: (held, count - held) for id, held, count in rows}
 
 
 def was_left_out(kind: str, row_id: Any) -> ColumnElement[bool]:
@@ -140,3 +179,6 @@ def copy(session: Session, source: int, target: int, without: Collection[str]) -
     down_weightings.add(session, target, [one for one in less if one.person not in without])
     for place, row in enumerate(_prompts(session, source)):
         session.add(RoundPrompt(round_id=target, place=place, generation_id=row.id))
+    for prompt in _set_prompts(session, source):
+        if prompt.id is not None:
+            session.add(RoundSetPrompt(round_id=target, prompt_id=prompt.id))

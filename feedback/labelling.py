@@ -12,11 +12,14 @@ Turns = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Terms:
-    """How items are handed out: for how long, and what share of them are gold, and repeats."""
+    """How items are handed out: for how long, and what share of them are gold, and repeats. Those
+    made for the version `first`, which is being tried, go before others.
+    """
 
     lease_s: float
     gold: float = 0.0
     repeats: float = 0.0
+    first: str | None = None
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class ItemAnswer:
 @dataclass(frozen=True)
 class Item:
     """What a person was given to rank: `answers` in the order that they are shown in. It is theirs
-    for `left_s` seconds more. `kind` is not for their eyes.
+    for `left_s` seconds more. `criterion` is what alone to rank by, None as a whole. `kind` is not
+    for their eyes.
     """
 
     id: int
@@ -38,12 +42,14 @@ class Item:
     messages: Turns
     answers: tuple[ItemAnswer, ...]
     left_s: float
+    criterion: str | None = None
 
 
 @dataclass(frozen=True)
 class PromptSource:
     """A prompt that waits to be answered for the queue: an imported one by its id, or a logged one
     of a person who consented, with that person and conversation. `digest` names it among either.
+    Its answers are an item for each of `criteria`, one where there are none.
     """
 
     digest: str
@@ -51,6 +57,7 @@ class PromptSource:
     person: str
     conversation_id: str
     prompt_id: int | None
+    criteria: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,13 @@ def progress(session: Session, person: str, since: float) -> Progress:
     )
 
 
-def ready(session: Session, person: str) -> int:
-    """Items that the person could be given at once."""
+def ready(session: Session, person: str, version: str | None = None) -> int:
+    """Items that the person could be given at once; of those made for this version, if one is
+    named.
+    """
     at = now(session.connection())
     query = select(func.count()).select_from(Task).where(tasks.open_to(person, at))
-    return session.exec(query).one()
+    return session.exec(query if version is None else query.where(Task.version == version)).one()
 
 
 def _count(session: Session, *which: ColumnElement[bool] | bool) -> int:

@@ -18,12 +18,13 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from . import consents, lease
-from .conversations import IMPORTED, answered_by, check_name, messages_of
+from .conversations import answered_by, check_name, messages_of
 from .database import now
-from .errors import IdempotencyConflict, InvalidMark, StoreError
+from .errors import InvalidMark, StoreError
 from .inputs import was_left_out
-from .preferences import THUMB, Answer, MarkedPrompt
+from .preferences import IMPORTED, THUMB, Answer, MarkedPrompt
 from .records import Claim, StoredMark, Waiting
+from .retries import stored_before
 from .tables import Candidate, Generation, Mark, Round, RoundMark
 
 
@@ -49,7 +50,7 @@ def add(session: Session, body: MarkBody) -> StoredMark:
     Raises InvalidText, InvalidMark, UnknownCandidate or IdempotencyConflict.
     """
     _check(body)
-    earlier = _with_key(session, body)
+    earlier = stored_before(session, Mark, body)
     if earlier:
         return _stored(earlier, repeated=True)
     generation = answered_by(session, body.candidate)
@@ -71,22 +72,6 @@ def _check(body: MarkBody) -> None:
         if not math.isfinite(value):
             message = f"the mark by {criterion!r} must be a finite number, not {value!r}"
             raise InvalidMark(message, param="ratings", value=value)
-
-
-def _with_key(session: Session, body: MarkBody) -> Sequence[Mark]:
-    """What the person stored under this key; IdempotencyConflict if the body was another."""
-    key = body.idempotency_key
-    if key is None:
-        return ()
-    rows = session.exec(
-        select(Mark)
-        .where(Mark.person == body.person, Mark.idempotency_key == key)
-        .order_by(col(Mark.id))
-    ).all()
-    if any(row.body_digest != body.digest() for row in rows):
-        message = f"the idempotency key {key!r} was used before, with another body"
-        raise IdempotencyConflict(message, param="Idempotency-Key", value=key)
-    return rows
 
 
 def _row(session: Session, body: MarkBody, generation: Generation, criterion: str) -> Mark:

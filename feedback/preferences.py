@@ -15,6 +15,9 @@ from statistics import fmean
 THUMB = "thumb"
 """The criterion of thumbs: 1 is up, 0 is down."""
 
+IMPORTED = "imported"
+"""The version of answers that came from a file: they and their prompts have no token ids."""
+
 LOWEST, HIGHEST = 1.0, 7.0
 """The ends of the scale that criteria are rated on."""
 
@@ -29,10 +32,16 @@ class Answer:
     version: str
 
 
+def came_from_file(answers: Sequence[Answer]) -> bool:
+    """Whether no version of ours gave any of them."""
+    return all(answer.version == IMPORTED for answer in answers)
+
+
 @dataclass(frozen=True)
 class RankedPrompt:
     """One ranking of the answers to one prompt; `ranks` is as long as `answers`, 1 is best, None
-    unranked; so are `ratings`, by criterion. `weight` is how many rankings it counts for.
+    unranked; so are `ratings`, by criterion. `weight` is how many rankings it counts for;
+    `criterion` what alone they were ranked by, None as a whole.
     """
 
     ranking_id: int
@@ -46,6 +55,7 @@ class RankedPrompt:
     none_acceptable: bool = False
     ratings: Mapping[str, Sequence[float | None]] | None = None
     weight: float = 1.0
+    criterion: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,11 @@ class MarkedPrompt:
     prompt_ids: tuple[int, ...]
     answers: tuple[Answer, ...]
     values: Mapping[str, tuple[float | None, ...]]
+
+    @property
+    def imported(self) -> bool:
+        """Whether the answers came from a file."""
+        return came_from_file(self.answers)
 
     @property
     def thumbs(self) -> bool:

@@ -28,12 +28,13 @@ def heartbeat(
     next_run_at: float | None,
     last_error: str | None,
     missing: str | None,
+    still_s: float,
 ) -> None:
     """Say that the learner is alive and what it is doing."""
     assert state in ("idle", "running", "paused", "starting"), f"{state} is no learner's state"
     row = _row(session)
     row.holder, row.state, row.next_run_at = holder, state, next_run_at
-    row.last_error, row.missing = last_error, missing
+    row.last_error, row.missing, row.still_s = last_error, missing, still_s
     row.heartbeat_at = now(session.connection())
 
 
@@ -59,6 +60,7 @@ def learner(session: Session) -> LearnerInfo:
         next_run_at=row.next_run_at,
         last_error=row.last_error,
         missing=row.missing,
+        still_s=row.still_s,
     )
 
 

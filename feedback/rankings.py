@@ -16,8 +16,9 @@ from sqlmodel import Session, col, select
 from . import consents, training
 from .conversations import check_name
 from .database import now
-from .errors import DifferentPrompts, IdempotencyConflict, InvalidRanking, UnknownCandidate
+from .errors import DifferentPrompts, InvalidRanking, UnknownCandidate
 from .records import StoredRanking
+from .retries import stored_before
 from .tables import Candidate, Generation, RankedCandidate, Ranking
 
 CANDIDATE_LIMIT = 64
@@ -41,7 +42,9 @@ class Told:
 
 @dataclass(frozen=True)
 class RankingBody:
-    """What a person sent: candidates by their ids, or a completion for its choices in order."""
+    """What a person sent: candidates by their ids, or a completion for its choices in order, ranked
+    as a whole or by one criterion alone.
+    """
 
     person: str
     candidates: Sequence[str] | None
@@ -53,12 +56,15 @@ class RankingBody:
     task_id: str | None
     idempotency_key: str | None
     told: Told = Told()
+    criterion: str | None = None
 
     def digest(self) -> str:
         """The same for a retry, another for another body. How it came about is no part of it: a
-        retry may have taken longer.
+        retry may have taken longer. Nor is an item's criterion, which the item knows.
         """
         said = [self.candidates, self.completion_id, self.ranks, self.none_acceptable]
+        if self.criterion is not None and self.task_id is None:
+            said.append(self.criterion)
         body = json.dumps([*said, self.ratings, self.comment, self.task_id], sort_keys=True)
         return hashlib.sha256(body.encode()).hexdigest()
 
@@ -66,13 +72,13 @@ class RankingBody:
 def add(session: Session, body: RankingBody) -> StoredRanking:
     """Append a ranking, or find the one that this is a retry of.
 
-    It supersedes the person's last ranking of the same candidates. Raises InvalidText,
-    InvalidRanking, UnknownCandidate, DifferentPrompts or IdempotencyConflict.
+    It supersedes the person's last ranking of the same candidates by the same criterion. Raises
+    InvalidText, InvalidRanking, UnknownCandidate, DifferentPrompts or IdempotencyConflict.
     """
     _check_names(body)
-    earlier = with_key(session, body)
-    if earlier is not None:
-        return stored(session, earlier, repeated=True)
+    earlier = stored_before(session, Ranking, body)
+    if earlier:
+        return stored(session, earlier[0], repeated=True)
     pairs = resolve(session, body)
     check_ranks(body.ranks, len(pairs))
     check_ratings(body.ratings or {}, len(pairs))
@@ -93,28 +99,12 @@ def add(session: Session, body: RankingBody) -> StoredRanking:
 
 def _check_names(body: RankingBody) -> None:
     check_name("user", body.person)
-    for param in ("completion_id", "task_id", "idempotency_key"):
+    for param in ("completion_id", "task_id", "idempotency_key", "criterion"):
         value = getattr(body, param)
         if value is not None:
             check_name(param, value)
     for id in (body.candidates or ())[: CANDIDATE_LIMIT + 1]:
         check_name("candidates", id)
-
-
-def with_key(session: Session, body: RankingBody) -> Ranking | None:
-    """The ranking that the person stored under this key; IdempotencyConflict if its body was
-    another.
-    """
-    key = body.idempotency_key
-    if key is None:
-        return None
-    row = session.exec(
-        select(Ranking).where(Ranking.person == body.person, Ranking.idempotency_key == key)
-    ).first()
-    if row is not None and row.body_digest != body.digest():
-        message = f"the idempotency key {key!r} was used before, with another body"
-        raise IdempotencyConflict(message, param="Idempotency-Key", value=key)
-    return row
 
 
 Pairs = list[tuple[Candidate, Generation]]
@@ -228,6 +218,7 @@ def _row(session: Session, body: RankingBody, pairs: Pairs) -> Ranking:
         consented=all(generation.consented for _, generation in pairs)
         and consents.holds(session, body.person),
         comparable=sum(rank is not None for rank in body.ranks) >= 2,
+        criterion=body.criterion,
         none_acceptable=body.none_acceptable,
         ratings={name: list(values) for name, values in body.ratings.items()}
         if body.ratings is not None
@@ -240,7 +231,7 @@ def _row(session: Session, body: RankingBody, pairs: Pairs) -> Ranking:
         input=body.told.input,
         guidelines=body.told.guidelines,
         candidates_digest=digest,
-        supersedes=active(session, body.person, digest),
+        supersedes=active(session, body.person, digest, body.criterion),
         idempotency_key=body.idempotency_key,
         body_digest=body.digest(),
         created_at=now(session.connection()),
@@ -252,11 +243,13 @@ def candidates_digest(ids: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(sorted(ids)).encode()).hexdigest()
 
 
-def active(session: Session, person: str, digest: str) -> int | None:
-    """The person's last ranking of these candidates."""
+def active(session: Session, person: str, digest: str, criterion: str | None) -> int | None:
+    """The person's last ranking of these candidates by this criterion, None as a whole."""
     return session.exec(
         select(func.max(Ranking.id)).where(
-            Ranking.person == person, Ranking.candidates_digest == digest
+            Ranking.person == person,
+            Ranking.candidates_digest == digest,
+            col(Ranking.criterion).is_not_distinct_from(criterion),
         )
     ).one()
 
@@ -281,6 +274,7 @@ def stored(session: Session, row: Ranking, *, repeated: bool = False) -> StoredR
         supersedes=row.supersedes,
         created_at=row.created_at,
         repeated=repeated,
+        criterion=row.criterion,
         shown=None if row.shown is None else tuple(row.shown),
         blind=row.blind,
         seconds=row.seconds,

@@ -117,7 +117,8 @@ class UnscoredAnswer:
 @dataclass(frozen=True)
 class StoredRanking:
     """A ranking as stored. `supersedes` is the earlier one that it replaces; `repeated` says that
-    this was a retry. The last five say how it came about, as far as that is known.
+    this was a retry. `criterion` is what alone was ranked by, None as a whole. The last five say
+    how it came about, as far as that is known.
     """
 
     id: int
@@ -131,6 +132,7 @@ class StoredRanking:
     supersedes: int | None
     created_at: float
     repeated: bool = False
+    criterion: str | None = None
     shown: tuple[str, ...] | None = None
     blind: bool | None = None
     seconds: float | None = None
@@ -183,25 +185,40 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Failures:
+    """How many of the last rounds failed in a row; seconds since the last did, None for none."""
+
+    count: int
+    age_s: float | None
+
+
+@dataclass(frozen=True)
 class LoggedPrompt:
-    """A prompt that somebody asked, to draw rollouts from. `split` is "train" or "judge"."""
+    """A prompt that somebody asked, to draw rollouts from. `split` is "train" or "judge";
+    `set_name` the imported set that it is of, if it is of one.
+    """
 
     conversation_id: str
     split: str
     messages: tuple[tuple[str, str], ...]
     prompt_ids: tuple[int, ...]
+    set_name: str | None = None
 
 
 @dataclass(frozen=True)
 class Live:
     """The live pointer. `previous` is where a rollback would go; `epoch` rises with every move;
-    `since` is the last move's.
+    `since` is the last move's. `pinned_by` is the person who holds it in its place. `canary` is the
+    version that is tried beside it, by `share` of the people (None: as the server is set).
     """
 
     version: str
     previous: str | None
     epoch: int
     since: float
+    pinned_by: str | None = None
+    canary: str | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -215,7 +232,7 @@ class LearnedFrom:
 @dataclass(frozen=True)
 class VersionMove:
     """One change of a version's state: from where ("" at its registration), to where, by whom,
-    why, when.
+    why, when, and what was measured. From a state to itself: only something about it changed.
     """
 
     from_state: str
@@ -223,12 +240,15 @@ class VersionMove:
     actor: str
     reason: str
     at: float
+    evidence: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class VersionInfo:
-    """A version, its state (trained, verified, live, retired, rejected, failed) and how it came to
-    it, oldest move first.
+    """A version, its state (trained, verified, shadow, canary, live, retired, rejected, failed) and
+    how it came to it, oldest move first. `set_aside` counts the rankings that no round learns from
+    because of it. `pinned_by` is the person who holds it, the live one, in its place. `pruned`: its
+    files are gone, to make room.
     """
 
     id: str
@@ -242,6 +262,9 @@ class VersionInfo:
     created_at: float
     events: tuple[VersionMove, ...]
     learned_from: LearnedFrom
+    set_aside: int = 0
+    pinned_by: str | None = None
+    pruned: bool = False
 
     @property
     def live(self) -> bool:
@@ -251,7 +274,7 @@ class VersionInfo:
 @dataclass(frozen=True)
 class Reason:
     """One check of the gate: what was measured, the limit that it was held to, and a sentence for
-    people.
+    people; the interval of what was measured, where it has one.
     """
 
     check: str
@@ -259,6 +282,8 @@ class Reason:
     value: float | None
     limit: float | None
     text: str
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -274,12 +299,13 @@ class Claim:
 class RoundInfo:
     """A learning round. States: queued, running, done, failed, cancelled.
 
-    Outcomes: promoted, rejected, verified, needs_feedback, failed, cancelled; None while it is not
-    over. `stages` None means those that are due. `rankings` and `demonstrations` count its inputs.
-    `left_out` counts what it found personal data in, `distrusted` the rankings that weighed
-    nothing, which `rankings` does not count, and `lighter` those that weighed less than 1.
-    `attempts` counts its claims. `repeat_of` is the round whose inputs it has, but for what the
-    people in `without` had said.
+    Outcomes: promoted, canary, shadow, rejected, verified, needs_feedback, failed, cancelled; None
+    while it is not over. `stages` None means those that are due. `rankings` and `demonstrations`
+    count its inputs. `left_out` counts what it found personal data in, `held_back` the marks and
+    demonstrations that were more than their person may teach, `distrusted` the rankings that
+    weighed nothing, which `rankings` does not count, and `lighter` those that weighed less than 1.
+    `attempts` counts its claims. `repeat_of` is the round whose inputs it has, but for what
+    the people in `without` had said.
     """
 
     id: int
@@ -306,6 +332,7 @@ class RoundInfo:
     repeat_of: int | None = None
     without: tuple[str, ...] = ()
     left_out: int = 0
+    held_back: int = 0
     distrusted: int = 0
     lighter: int = 0
 
@@ -356,7 +383,7 @@ class LearnerInfo:
     """The learner as its heartbeats show it: state is idle, running, paused, starting or dead.
 
     `starting`: no heartbeat yet. `dead`: the last is older than 30 s. `missing` says why this model
-    cannot be trained here.
+    cannot be trained here; `still_s` for how long nothing had gone on in it at the last heartbeat.
     """
 
     state: str
@@ -368,3 +395,4 @@ class LearnerInfo:
     next_run_at: float | None
     last_error: str | None
     missing: str | None
+    still_s: float | None = None

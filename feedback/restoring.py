@@ -102,9 +102,12 @@ def _ranking(session: Session, row: Fields) -> bool:
     rankings.check_ratings(ratings or {}, len(pairs))
     rankings.check_one_prompt(pairs)
     digest, person = rankings.candidates_digest(ids), _person(row)
-    at = reading.number(row.get("created_at"), "created_at")
+    at, criterion = reading.number(row.get("created_at"), "created_at"), _name(row, "criterion")
     there = select(Ranking.id).where(
-        Ranking.person == person, Ranking.candidates_digest == digest, Ranking.created_at == at
+        Ranking.person == person,
+        Ranking.candidates_digest == digest,
+        Ranking.created_at == at,
+        col(Ranking.criterion).is_not_distinct_from(criterion),
     )
     if session.exec(there).first() is not None:
         return False
@@ -115,13 +118,14 @@ def _ranking(session: Session, row: Fields) -> bool:
         split=generation.split,
         consented=own.flag(row, "consented") and all(asked.consented for _, asked in pairs),
         comparable=sum(rank is not None for rank in ranks) >= 2,
+        criterion=criterion,
         none_acceptable=own.flag(row, "none_acceptable"),
         ratings=ratings,
         comment=own.maybe(row, "comment"),
         task_id=_name(row, "task_id"),
         **own.told(row),
         candidates_digest=digest,
-        supersedes=rankings.active(session, person, digest),
+        supersedes=rankings.active(session, person, digest, criterion),
     )
     session.add(restored)
     session.flush()

@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, delete, exists, func
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from .conversations import IMPORTED, messages_of
+from .conversations import messages_of
 from .database import now
+from .preferences import IMPORTED
 from .records import UnscoredAnswer
 from .tables import Candidate, CandidateReward, Generation, Version, WantedReward
 

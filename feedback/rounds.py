@@ -7,20 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
 
-from . import demonstrations, down_weightings, inputs, lease, training, versions
+from . import canaries, demonstrations, down_weightings, inputs, lease, pointer, training, versions
 from .database import now
 from .errors import IllegalMove, UnknownRound
-from .records import Claim, MetricPoint, Reason, RoundInfo
+from .records import Claim, Failures, MetricPoint, Reason, RoundInfo
 from .tables import Learner, Metric, Round, RoundInput, Version
 
 OPEN = ("queued", "running")
 OUTCOMES = {
     "promoted": "done",
+    "canary": "done",
+    "shadow": "done",
     "rejected": "done",
     "verified": "done",
     "needs_feedback": "done",
@@ -74,6 +77,30 @@ def claim(session: Session, holder: str, ttl_s: float) -> Claim | None:
     row.state, row.attempts = "running", row.attempts + 1
     row.claimed_at = row.claimed_at or now(session.connection())
     return lease.take(session, holder, row.id, ttl_s)
+
+
+def hand_back(session: Session, claim: Claim, *, counted: bool) -> None:
+    """Free the lease of a round that is to go on later; `counted`: it was one of its attempts.
+
+    Raises LeaseLost.
+    """
+    lease.release(session, claim)
+    if not counted:
+        get(session, claim.round_id).attempts -= 1
+
+
+def failures(session: Session) -> Failures:
+    """The rounds that failed since the last one that did not."""
+    ended = session.exec(
+        select(Round)
+        .where(col(Round.outcome).is_not(None), Round.outcome != "cancelled")
+        .order_by(col(Round.id).desc())
+        .limit(20)
+    ).all()
+    failed = list(takewhile(lambda row: row.outcome == "failed", ended))
+    if not failed or failed[0].decided_at is None:
+        return Failures(0, None)
+    return Failures(len(failed), max(0.0, now(session.connection()) - failed[0].decided_at))
 
 
 def get(session: Session, id: int) -> Round:
@@ -169,11 +196,25 @@ def _settle(
         if version.id != row.version_id:
             left = f"left behind by an attempt at round {row.id} that did not end"
             versions.move(session, version, "failed", actor=actor, reason=left)
+        elif outcome in ("canary", "shadow"):
+            _try(session, version, outcome, actor=actor, reason=text)
         elif outcome == "promoted":
-            versions.promote(session, version.id, actor=actor, reason=text, gated=True)
+            pointer.promote(session, version.id, actor=actor, reason=text, gated=True)
         elif outcome != version.state:
             target = outcome if outcome in ("verified", "rejected") else "failed"
             versions.move(session, version, target, actor=actor, reason=row.error or text)
+
+
+def _try(session: Session, version: Version, outcome: str, *, actor: str, reason: str) -> None:
+    """The gate passed it: let some people have its answers, unless another is tried already; or
+    nobody.
+    """
+    if version.state == "trained":
+        versions.move(session, version, "verified", actor=actor, reason=reason)
+    if outcome == "shadow":
+        versions.move(session, version, "shadow", actor=actor, reason=reason)
+    elif canaries.current(session) is None:
+        pointer.begin_canary(session, version.id, share=None, actor=actor, reason=reason)
 
 
 def _end(session: Session, row: Round, outcome: str) -> None:
@@ -198,6 +239,20 @@ def cancel(session: Session, id: int, actor: str) -> Round:
     return row
 
 
+def fence_off(session: Session, *, actor: str, reason: str) -> int | None:
+    """End the round that runs and make its claim invalid, so that it can publish nothing more; its
+    id, if one ran.
+    """
+    row = open_round(session)
+    if row is None or row.state != "running":
+        return None
+    lease.revoke(session)
+    row.cancelled_by, row.error = row.cancelled_by or actor, reason
+    _settle(session, row, "cancelled", (), actor)
+    _end(session, row, "cancelled")
+    return row.id
+
+
 def infos(session: Session, rows: Sequence[Round]) -> list[RoundInfo]:
     """The rounds with the number of their inputs."""
     counts = dict(
@@ -213,7 +268,8 @@ def infos(session: Session, rows: Sequence[Round]) -> list[RoundInfo]:
     return [
         replace(
             _info(row, counts.get(id, 0), shown.get(id, 0), less.get(id, (0, 0))),
-            left_out=left_out.get(id, 0),
+            left_out=left_out.get(id, (0, 0))[0],
+            held_back=left_out.get(id, (0, 0))[1],
         )
         for row in rows
         if (id := row.id) is not None

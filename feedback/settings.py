@@ -1,10 +1,23 @@
-"""Where the record is kept."""
+"""Where the record is kept, and for how long."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class FeedbackSettings(BaseModel):
+    """The `feedback` section."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    keep_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="Days after which a conversation goes of which nobody has ranked, marked or"
+        " demonstrated anything: texts, tokens and log-probabilities. Without it all is kept.",
+    )
 
 
 class DatabaseSettings(BaseModel):

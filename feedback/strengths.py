@@ -56,11 +56,22 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Strengths:
-    """By number, relative to the baseline, in log-odds; then β by covariate, and η."""
+    """By number, relative to the baseline, in log-odds; then β by covariate, and η. `at_P` is where
+    the posterior is highest, strengths first, with `covariance_PP`.
+    """
 
     strengths: tuple[Estimate, ...]
     style: tuple[Estimate, ...]
     tie: Estimate
+    at_P: Floats
+    covariance_PP: Floats
+
+    def over(self, first: int, second: int) -> Estimate:
+        """How much stronger the first is than the second."""
+        direction_P = np.zeros_like(self.at_P)
+        direction_P[first] += 1.0
+        direction_P[second] -= 1.0
+        return _estimate(direction_P, self.at_P, self.covariance_PP)
 
 
 def fit(comparisons: Sequence[Comparison], count: int, baseline: int = 0) -> Strengths:
@@ -70,19 +81,25 @@ def fit(comparisons: Sequence[Comparison], count: int, baseline: int = 0) -> Str
     outcomes_N = np.array([c.outcome for c in comparisons], dtype=float)
     weights_N = np.array([c.weight for c in comparisons], dtype=float)
     at_P, precision_PP = _maximum(rows_NP, outcomes_N, weights_N, count)
-    covariance_PP = np.linalg.inv(precision_PP)
+    covariance_PP: Floats = np.linalg.inv(precision_PP).astype(np.float64)
 
     def estimate(direction_P: Floats) -> Estimate:
-        value = float(direction_P @ at_P)
-        spread = Z_95 * float(np.sqrt(direction_P @ covariance_PP @ direction_P))
-        return Estimate(value, value - spread, value + spread)
+        return _estimate(direction_P, at_P, covariance_PP)
 
     units_PP = np.eye(len(at_P))
     return Strengths(
         tuple(estimate(units_PP[i] - units_PP[baseline]) for i in range(count)),
         tuple(estimate(units_PP[count + k]) for k in range(covariates)),
         estimate(units_PP[-1]),
+        at_P,
+        covariance_PP,
     )
+
+
+def _estimate(direction_P: Floats, at_P: Floats, covariance_PP: Floats) -> Estimate:
+    value = float(direction_P @ at_P)
+    spread = Z_95 * float(np.sqrt(direction_P @ covariance_PP @ direction_P))
+    return Estimate(value, value - spread, value + spread)
 
 
 def _rows(comparisons: Sequence[Comparison], count: int, covariates: int) -> Floats:

@@ -30,19 +30,35 @@ ID_DIGITS = 9
 def add(
     session: Session, source: PromptSource, candidates: Sequence[str], version: str, wanted: int
 ) -> int:
-    """Let a prompt's answers be ranked by so many people. For 0, or without any answer, the prompt
-    is only remembered as one that this version was asked. Returns the item's id.
+    """Let a prompt's answers be ranked by so many people, by each of its criteria. For 0, or
+    without any answer, the prompt is only remembered as one that this version was asked. Returns
+    the first item's id.
     """
-    task = Task(
+    ids = [
+        put(session, _item(session, source, candidates, version, wanted, criterion), candidates)
+        for criterion in source.criteria or (None,)
+    ]
+    return ids[0]
+
+
+def _item(
+    session: Session,
+    source: PromptSource,
+    candidates: Sequence[str],
+    version: str,
+    wanted: int,
+    criterion: str | None,
+) -> Task:
+    return Task(
         kind="normal",
         wanted=wanted,
         closed=not wanted,
+        criterion=criterion,
         prompt_id=source.prompt_id,
         prompt_digest=_digest(session, candidates) or source.digest,
         version=version,
         created_at=now(session.connection()),
     )
-    return put(session, task, candidates)
 
 
 def put(session: Session, task: Task, candidates: Sequence[str]) -> int:

@@ -2,7 +2,7 @@
 
 A ranking is learned from when its people consented, at least two of its answers are ranked, and its
 person did not replace it. It waits until a round that has used it ends in an outcome other than
-failed or cancelled.
+failed or cancelled. One by a criterion goes along with the next round, and waits for none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,16 @@ from .conversations import messages_of
 from .database import now
 from .preferences import Answer, RankedPrompt
 from .records import Waiting
-from .tables import Candidate, Generation, RankedCandidate, Ranking, RoundInput, WaitingRanking
+from .tables import (
+    Candidate,
+    Generation,
+    RankedCandidate,
+    Ranking,
+    Round,
+    RoundInput,
+    SetAside,
+    WaitingRanking,
+)
 
 # SQLModel types a column as its value, SQLAlchemy's loader options want the attribute.
 NOT_NEEDED = [defer(cast("Any", column)) for column in (Candidate.logps, Candidate.raw_logps)]
@@ -32,7 +41,8 @@ def enqueue(session: Session, ranking: Ranking) -> None:
         session.exec(
             delete(WaitingRanking).where(col(WaitingRanking.ranking_id) == ranking.supersedes)
         )
-    if ranking.consented and ranking.comparable and ranking.id is not None:
+    waits = ranking.consented and ranking.comparable and ranking.criterion is None
+    if waits and ranking.id is not None:
         session.add(WaitingRanking(ranking_id=ranking.id, since=ranking.created_at))
 
 
@@ -45,6 +55,19 @@ def dequeue(session: Session, round_id: int) -> None:
 def unqueue(session: Session, ids: Collection[int]) -> None:
     """These wait no longer, though no round has used them."""
     session.exec(delete(WaitingRanking).where(col(WaitingRanking.ranking_id).in_(ids)))
+
+
+def requeue(session: Session, ids: Collection[int]) -> None:
+    """Of these, what can be learned from and no finished round has used waits again."""
+    used = exists().where(
+        col(RoundInput.ranking_id) == col(Ranking.id),
+        col(RoundInput.round_id) == col(Round.id),
+        col(Round.state) == "done",
+    )
+    waits = exists().where(col(WaitingRanking.ranking_id) == col(Ranking.id))
+    for row in session.exec(select(Ranking).where(of(ids), ~used, ~waits)).all():
+        assert row.id is not None
+        session.add(WaitingRanking(ranking_id=row.id, since=row.created_at))
 
 
 def waiting(session: Session) -> Waiting:
@@ -116,14 +139,39 @@ def last(session: Session) -> int:
 
 
 def learnable() -> ColumnElement[bool]:
-    """Consented, comparable, not taken back, and its person's last word."""
+    """Of the whole answers; consented, comparable, not taken back or set aside, a last word."""
+    return telling() & ~is_aside()
+
+
+def learnable_by(criteria: Collection[str]) -> ColumnElement[bool]:
+    """The same by any of these criteria alone."""
+    return col(Ranking.criterion).in_(criteria) & _last_words() & ~is_aside()
+
+
+def telling() -> ColumnElement[bool]:
+    """What is learnable, set aside or not: it says what people think of the answers."""
+    return col(Ranking.criterion).is_(None) & _last_words()
+
+
+def _last_words() -> ColumnElement[bool]:
     later = aliased(Ranking)
     replaced = exists().where(col(later.supersedes) == col(Ranking.id))
-    return col(Ranking.consented) & col(Ranking.comparable) & allowed() & ~replaced
+    return col(Ranking.consented) & col(Ranking.comparable) & _kept() & ~replaced
 
 
 def allowed() -> ColumnElement[bool]:
-    """Not taken back, and nobody of whom it is has said no since."""
+    """Not taken back or set aside, and nobody of whom it is has said no since."""
+    return _kept() & ~is_aside()
+
+
+def is_aside() -> ColumnElement[bool]:
+    """Set aside with the answers of a bad version."""
+    return exists().where(
+        col(SetAside.ranking_id) == col(Ranking.id), col(SetAside.lifted_at).is_(None)
+    )
+
+
+def _kept() -> ColumnElement[bool]:
     kept = col(Ranking.deleted_at).is_(None)
     return kept & consents.willing(col(Ranking.person)) & consents.ranked_for_the_willing()
 
@@ -161,4 +209,5 @@ def _ranked_prompt(
         none_acceptable=ranking.none_acceptable,
         ratings=ranking.ratings,
         weight=weight,
+        criterion=ranking.criterion,
     )

@@ -1,32 +1,20 @@
-"""Versions, their states, and the live pointer that the server follows.
-
-trained -> verified -> live -> retired; rejected; failed. `move` is the one place where a state
-changes. The live pointer's moves form a stack: a promotion goes on top, a rollback returns to what
-lies below.
+"""Versions and their states. `move` is the one place where a state changes, by the table of
+transitions.py; each change is a row with actor, reason and evidence.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from . import canaries, transitions
 from .database import now
-from .errors import IllegalMove, NothingToRollBack, UnknownVersion, VersionExists
-from .records import LearnedFrom, Live, VersionInfo, VersionMove
-from .tables import Counter, LivePointer, Ranking, RoundInput, Version, VersionEvent
+from .errors import IllegalMove, UnknownVersion, VersionExists
+from .tables import Counter, Version, VersionEvent
 
-MOVES = {
-    "trained": {"verified", "rejected", "failed"},
-    "verified": {"live", "rejected", "failed"},
-    "live": {"retired", "rejected"},
-    "retired": {"live", "rejected", "failed"},
-    "rejected": {"live"},
-    "failed": set[str](),
-}
+Evidence = Mapping[str, Any]
 
 
 def next_id(session: Session, prefix: str) -> str:
@@ -41,6 +29,12 @@ def next_id(session: Session, prefix: str) -> str:
     return f"{prefix}{counter.last}"
 
 
+def last_given(session: Session, prefix: str) -> int:
+    """The number of the last id that was given with this prefix; 0 before the first."""
+    counter = session.get(Counter, prefix)
+    return 0 if counter is None else counter.last
+
+
 def register(session: Session, row: Version, *, actor: str, reason: str) -> None:
     """Add a version; again is harmless with the same digest, VersionExists with another."""
     known = session.get(Version, row.id)
@@ -51,18 +45,29 @@ def register(session: Session, row: Version, *, actor: str, reason: str) -> None
         return
     session.add(row)
     session.flush()
-    _log(session, row, "", row.state, actor, reason)
+    log(session, row, row.state, actor=actor, reason=reason, source="")
 
 
-def _log(session: Session, row: Version, source: str, target: str, actor: str, reason: str) -> None:
+def log(
+    session: Session,
+    row: Version,
+    target: str,
+    *,
+    actor: str,
+    reason: str,
+    source: str | None = None,
+    evidence: Evidence | None = None,
+) -> None:
+    """Write down a change from the version's state, or from `source`."""
     session.add(
         VersionEvent(
             version_id=row.id,
-            from_state=source,
+            from_state=row.state if source is None else source,
             to_state=target,
             actor=actor,
             reason=reason,
             at=now(session.connection()),
+            evidence=None if evidence is None else dict(evidence),
         )
     )
 
@@ -75,96 +80,27 @@ def get(session: Session, id: str) -> Version:
     return row
 
 
-def move(session: Session, row: Version, target: str, *, actor: str, reason: str) -> None:
-    """Change the version's state and write down who did it and why; raises IllegalMove."""
-    if target not in MOVES[row.state]:
-        message = f"{row.id} is {row.state} and cannot become {target}"
+def move(
+    session: Session,
+    row: Version,
+    target: str,
+    *,
+    actor: str,
+    reason: str,
+    evidence: Evidence | None = None,
+) -> None:
+    """Change the version's state and write down who did it, why, and by what evidence; raises
+    IllegalMove. A trial that it was on is over.
+    """
+    transitions.check(row.id, row.kind, row.state, target)
+    if row.pruned_at is not None and target in transitions.SERVES:
+        message = f"the files of {row.id} were removed to make room: it cannot become {target}"
         raise IllegalMove(message, param="version", value=row.id)
-    if row.kind == "reward" and target == "live":
-        message = f"{row.id} is a reward model: it serves nobody"
-        raise IllegalMove(message, param="version", value=row.id)
-    if row.kind == "base" and target in ("rejected", "failed"):
-        message = f"{row.id} is the starting model: it stays"
-        raise IllegalMove(message, param="version", value=row.id)
-    _log(session, row, row.state, target, actor, reason)
+    log(session, row, target, actor=actor, reason=reason, evidence=evidence)
+    if row.state == "canary":
+        canaries.close(session, row.id, target)
     row.state = target
     session.flush()
-
-
-def _pointer(session: Session) -> LivePointer | None:
-    return session.exec(select(LivePointer).order_by(col(LivePointer.epoch).desc())).first()
-
-
-def _beneath(session: Session, pointer: LivePointer) -> LivePointer | None:
-    """The next move down the stack whose version may still serve."""
-    below = pointer.below
-    while below is not None:
-        candidate = session.get_one(LivePointer, below)
-        state = session.get_one(Version, candidate.version_id).state
-        if state == "retired" and candidate.version_id != pointer.version_id:
-            return candidate
-        below = candidate.below
-    return None
-
-
-def live(session: Session) -> Live:
-    """What serves now; raises UnknownVersion before the starting model is installed."""
-    pointer = _pointer(session)
-    if pointer is None:
-        raise UnknownVersion("no version is live yet", param="version", value=None)
-    previous = _beneath(session, pointer)
-    return Live(
-        version=pointer.version_id,
-        previous=previous.version_id if previous else None,
-        epoch=pointer.epoch,
-        since=pointer.at,
-    )
-
-
-def _point(session: Session, id: str, *, epoch: int, below: int | None) -> None:
-    at = now(session.connection())
-    session.add(LivePointer(epoch=epoch, version_id=id, below=below, at=at))
-    session.flush()
-
-
-def promote(session: Session, id: str, *, actor: str, reason: str, gated: bool) -> Live:
-    """Make the version live and retire the one that was; promoting the live one changes nothing.
-
-    `gated` is the learner's promotion, of a version that its gate has just passed: it may be only
-    trained, and must not have been rejected or retired since. People may bring those back.
-    """
-    row = get(session, id)
-    if row.state == "live":
-        return live(session)
-    if gated and row.state == "trained":
-        move(session, row, "verified", actor=actor, reason=reason)
-    if gated and row.state != "verified":
-        message = f"{id} is {row.state}: only a person may promote it"
-        raise IllegalMove(message, param="version", value=id)
-    top = _pointer(session)
-    if "live" in MOVES[row.state] and top is not None:
-        old = get(session, top.version_id)
-        move(session, old, "retired", actor=actor, reason=f"{id} took its place: {reason}")
-    move(session, row, "live", actor=actor, reason=reason)
-    _point(session, id, epoch=top.epoch + 1 if top else 1, below=top.epoch if top else None)
-    return live(session)
-
-
-def rollback(session: Session, *, actor: str, reason: str) -> Live:
-    """Return to the version that was live before and reject the one that is; raises
-    NothingToRollBack.
-    """
-    top = _pointer(session)
-    target = _beneath(session, top) if top else None
-    if top is None or target is None:
-        message = "no earlier version that may serve was live before this one"
-        raise NothingToRollBack(message, param="version", value=top.version_id if top else None)
-    bad, good = get(session, top.version_id), get(session, target.version_id)
-    fate = "retired" if bad.kind == "base" else "rejected"
-    move(session, bad, fate, actor=actor, reason=f"rolled back: {reason}")
-    move(session, good, "live", actor=actor, reason=f"rolled back from {bad.id}: {reason}")
-    _point(session, good.id, epoch=top.epoch + 1, below=target.below)
-    return live(session)
 
 
 def reject(session: Session, id: str, *, actor: str, reason: str) -> None:
@@ -175,61 +111,9 @@ def reject(session: Session, id: str, *, actor: str, reason: str) -> None:
         message = f"{id} is live: roll back, or promote another first"
         raise IllegalMove(message, param="version", value=id)
     if row.state == "rejected":
-        _log(session, row, row.state, row.state, actor, reason)
+        log(session, row, row.state, actor=actor, reason=reason)
     else:
         move(session, row, "rejected", actor=actor, reason=reason)
-
-
-def learned_from(session: Session, id: str, person: str | None) -> LearnedFrom:
-    """The inputs of the round that made the version, and the person's share of them."""
-    round_id = get(session, id).round_id
-    return _inputs(session, [round_id], person).get(round_id, LearnedFrom(0, 0))
-
-
-def _inputs(
-    session: Session, rounds: Sequence[int | None], person: str | None
-) -> dict[int | None, LearnedFrom]:
-    yours = func.count().filter(col(Ranking.person) == person)
-    rows = session.exec(
-        select(RoundInput.round_id, func.count(), yours)
-        .join(Ranking, col(Ranking.id) == RoundInput.ranking_id)
-        .where(col(RoundInput.round_id).in_({id for id in rounds if id is not None}))
-        .where(RoundInput.weight > 0)
-        .group_by(col(RoundInput.round_id))
-    )
-    return {round_id: LearnedFrom(all, mine) for round_id, all, mine in rows}
-
-
-def infos(session: Session, rows: Sequence[Version], person: str | None) -> list[VersionInfo]:
-    """The versions with their moves, and what they learned from."""
-    inputs = _inputs(session, [row.round_id for row in rows], person)
-    events: dict[str, list[VersionMove]] = defaultdict(list)
-    for event in session.exec(
-        select(VersionEvent)
-        .where(col(VersionEvent.version_id).in_([row.id for row in rows]))
-        .order_by(col(VersionEvent.id))
-    ):
-        events[event.version_id].append(
-            VersionMove(event.from_state, event.to_state, event.actor, event.reason, event.at)
-        )
-    return [_info(row, events[row.id], inputs.get(row.round_id, LearnedFrom(0, 0))) for row in rows]
-
-
-def _info(row: Version, events: Sequence[VersionMove], inputs: LearnedFrom) -> VersionInfo:
-    figures: dict[str, Any] = row.figures
-    return VersionInfo(
-        id=row.id,
-        kind=row.kind,
-        state=row.state,
-        digest=row.digest,
-        parent=row.parent,
-        round_id=row.round_id,
-        reward_id=row.reward_id,
-        figures=figures,
-        created_at=row.created_at,
-        events=tuple(events),
-        learned_from=inputs,
-    )
 
 
 def everything(session: Session, *, reward: bool) -> Sequence[Version]:
@@ -240,21 +124,3 @@ def everything(session: Session, *, reward: bool) -> Sequence[Version]:
         .where(kind == "reward" if reward else kind != "reward")
         .order_by(col(Version.created_at), col(Version.id))
     ).all()
-
-
-def install_base(session: Session, id: str, digest: str) -> None:
-    """Register the starting model, and make it live if nothing is."""
-    row = Version(
-        id=id,
-        kind="base",
-        state="verified",
-        digest=digest,
-        parent=None,
-        round_id=None,
-        reward_id=None,
-        figures={},
-        created_at=now(session.connection()),
-    )
-    register(session, row, actor="rankloop", reason="the starting model")
-    if _pointer(session) is None:
-        promote(session, id, actor="rankloop", reason="the starting model", gated=False)

@@ -154,11 +154,12 @@ def test_the_queue_forgets_a_person(store: Store, url: str) -> None:
     item = store.next_task("ann", Terms(lease_s=60), Random(0))
     assert item is not None
     store.skip_task(str(item.id), person="ann", reason="private words")
+    store.show_answers("ann", ["c1-0"])
     store.erase("ann")
     assert store.next_task("bob", Terms(lease_s=60), Random(0)) is None
     left = store.next_source("v0")
     assert left is not None
     assert left.messages == (("user", "bob asks"),)
-    for table in ("task_lease", "task_skip", "prompt"):
+    for table in ("task_lease", "task_skip", "prompt", "shown_answer"):
         rows = execute(url, f"select * from {table}")
         assert "ann" not in str(rows)

@@ -13,11 +13,12 @@ import pytest
 
 from feedback.errors import StoreError
 from feedback.exchange.formats import NAMES, OWN
+from feedback.exchange.guessing import guess
 from feedback.exchange.lines import written
 from feedback.store import Store
 from feedback.tables import Row
 from tests.exchanged import asked, brought, fill
-from tests.feedback_databases import execute
+from tests.feedback_databases import a_generation, execute
 
 LINES = {
     # b > a and c > a; b and c tie, d is unranked; then f > e
@@ -54,6 +55,28 @@ def test_what_is_exported_is_imported_and_exported_again_alike(
     report = brought(other, format, lines)
     assert (report.refused, report.imported) == (0, len(lines) - (format == OWN))
     assert list(other.export(format)) == lines
+
+
+def test_our_own_format_carries_what_was_ranked_by(store: Store, other: Store) -> None:
+    """Out and in again, one of the whole and one by honesty; the field's formats get the former's
+    six pairs alone.
+    """
+    store.record_generation(a_generation("c1"))
+    for criterion in (None, "honest"):
+        store.add_ranking(person="ann", completion_id="c1", ranks=[1, 2, 3, 4], criterion=criterion)
+    lines = list(store.export(OWN))
+    told = [line["criterion"] for line in lines if line["type"] == "ranking"]
+    assert told == [None, "honest"]
+    brought(other, OWN, lines)
+    assert list(other.export(OWN)) == lines
+    assert len(list(store.export("trl-preference"))) == 6
+
+
+@pytest.mark.parametrize("format", NAMES)
+def test_a_format_is_told_by_its_first_line(store: Store, format: str) -> None:
+    """Of each format what is exported is taken for that format."""
+    fill(store)
+    assert guess(next(iter(store.export(format)))) == format
 
 
 @pytest.mark.parametrize("format", NAMES)

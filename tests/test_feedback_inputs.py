@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from feedback.errors import IllegalMove, StoreError, UnknownRound
+from feedback.preferences import split_of
 from feedback.records import DownWeighting, InputInfo
 from feedback.store import Store
 from tests.feedback_databases import a_generation
@@ -52,6 +53,54 @@ def test_a_rounds_prompts_are_those_of_its_first_look(store: Store) -> None:
     assert [bytes(prompt.prompt_ids) for prompt in first] == [b"c2", b"c1"]
     assert store.use_prompts(held, 9) == first
     assert len(store.logged_prompts(9)) == 3
+
+
+def imported(store: Store, name: str, *words: str, person: str = "ann") -> None:
+    store.add_prompts(name, [(("user", word),) for word in words], person=person)
+
+
+def test_a_rounds_set_prompts_are_those_of_its_first_look(store: Store) -> None:
+    """The newest two of each named set, whatever is imported meanwhile, each with its side of the
+    split and no ids yet."""
+    imported(store, "b", "one", "two", "three")
+    imported(store, "a", "four")
+    imported(store, "c", "five")
+    held = claim(store)
+    first = store.use_set_prompts(held, ["b", "a", "none"], 2)
+    assert [(p.set_name, p.messages[0][1]) for p in first] == [
+        ("a", "four"),
+        ("b", "three"),
+        ("b", "two"),
+    ]
+    assert [p.split for p in first] == [split_of(p.messages[0][1]) for p in first]
+    assert {p.prompt_ids for p in first} == {()}
+    imported(store, "b", "six")
+    assert store.use_set_prompts(held, ["b"], 9) == first
+
+
+def test_a_repeat_has_the_set_prompts(store: Store) -> None:
+    """Those of the round that it repeats, not what the set has by now."""
+    imported(store, "a", "one")
+    ranking = rank(store, "c-ann")
+    held = claim(store)
+    store.use_rankings(held, [ranking])
+    first = store.use_set_prompts(held, ["a"], 9)
+    store.finish_round(held, outcome="rejected")
+    imported(store, "a", "two")
+    store.repeat_round(held.round_id, actor="eve")
+    again = store.claim_round("learner", 60)
+    assert again is not None
+    assert store.use_set_prompts(again, ["a"], 9) == first
+
+
+def test_a_taken_back_set_prompt_is_no_rounds(store: Store) -> None:
+    """Its row stays for the round that had it, and the answer names that round; its words go."""
+    imported(store, "a", "one", person="ann")
+    imported(store, "a", "two", person="bob")
+    held = claim(store)
+    store.use_set_prompts(held, ["a"], 9)
+    assert store.erase("ann").rounds == (held.round_id,)
+    assert [p.messages[0][1] for p in store.use_set_prompts(held, ["a"], 9)] == ["two"]
 
 
 def test_inputs_are_listed_with_whose_they_are(store: Store) -> None:

@@ -12,6 +12,7 @@ import pytest
 from feedback.errors import LeaseLost
 from feedback.records import Claim
 from feedback.store import Store
+from tests.feedback_databases import execute
 
 WRITES: dict[str, Callable[[Store, Claim], object]] = {
     "renew": lambda store, claim: store.renew(claim, ttl_s=60),
@@ -121,6 +122,7 @@ LEARNER = """
 import sys
 from feedback.errors import LeaseLost
 from feedback.store import Store
+from tests.feedback_databases import execute
 
 store = Store.open(sys.argv[1])
 claim = store.claim_round("stalled", ttl_s=0.2)
@@ -150,3 +152,19 @@ def test_a_stalled_process_that_wakes_up_cannot_publish(store: Store, url: str) 
     assert store.live().version == "v0"
     live = store.promote("v1", actor="two", reason="passed", claim=overtaking)
     assert live.version == "v1"
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_waiting(store: Store, url: str) -> None:
+    """By an hour, as if it had been an hour later when the lease was given: whoever died with it is
+    not waited for. Whoever lives may write and renew, until another has taken it.
+    """
+    first = claim(store)
+    execute(url, "UPDATE lease SET expires_at = expires_at + 3600")
+    store.progress(first, stage="ppo", step=1, steps=2)
+    assert store.learner().lease is None
+    store.renew(first, 60.0)
+    assert store.claim_round("two", 60.0) is None
+    execute(url, "UPDATE lease SET expires_at = expires_at + 3600")
+    claim(store, "two")
+    with pytest.raises(LeaseLost):
+        store.renew(first, 60.0)

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from feedback.errors import IllegalMove, UnknownRound
-from feedback.records import Claim, Reason
+from feedback.errors import IllegalMove, LeaseLost, UnknownRound
+from feedback.records import Claim, Failures, Reason
 from feedback.store import Store
 
 
@@ -120,12 +120,13 @@ def test_a_version_that_the_learner_promoted_itself_stays_live(store: Store) -> 
 def test_a_version_that_people_took_back_before_its_round_ended_is_not_promoted_again(
     store: Store,
 ) -> None:
-    """The learner's word does not undo a rollback."""
+    """The learner's word does not undo a rollback, which ended its round."""
     held = claim(store)
     id = trained(store, held)
     store.promote(id, actor="learner", reason="passed", claim=held)
     store.rollback(actor="ann", reason="rude")
-    store.finish_round(held, outcome="promoted", version_id=id)
+    with pytest.raises(LeaseLost):
+        store.finish_round(held, outcome="promoted", version_id=id)
     assert store.live().version == "v0"
     with pytest.raises(IllegalMove, match="only a person"):
         store.promote(id, actor="learner", reason="passed", claim=claim(store))
@@ -136,6 +137,8 @@ def test_a_version_that_people_took_back_before_its_round_ended_is_not_promoted_
     [
         ("rejected", "rejected", "done"),
         ("verified", "verified", "done"),
+        ("canary", "canary", "done"),
+        ("shadow", "shadow", "done"),
         ("failed", "failed", "failed"),
         ("cancelled", "failed", "cancelled"),
     ],
@@ -232,3 +235,37 @@ def test_unknown_rounds_are_named(store: Store) -> None:
         with pytest.raises(UnknownRound, match="9") as refused:
             ask()
         assert (refused.value.param, refused.value.value) == ("round", 9)
+
+
+def test_a_round_that_is_handed_back_is_claimed_at_once(store: Store) -> None:
+    """Under a new epoch, before the lease would have run out, as often as it takes: none of four
+    counts as one of its three attempts.
+    """
+    id = store.request_round(trigger="operator", actor="ann").id
+    for epoch in (1, 2, 3, 4):
+        held = claim(store)
+        assert (held.round_id, held.epoch) == (id, epoch)
+        store.hand_back(held, counted=False)
+        with pytest.raises(LeaseLost):
+            store.progress(held, stage="ppo", step=1, steps=2)
+    assert store.round(id).attempts == 0
+
+
+def test_an_attempt_that_the_database_ended_counts(store: Store) -> None:
+    """Three of them are enough: the fourth claim ends the round."""
+    for _ in range(3):
+        held = claim(store)
+        store.hand_back(held, counted=True)
+    assert store.claim_round("learner", 60) is None
+    assert store.round(held.round_id).state == "failed"
+
+
+def test_failures_are_counted_since_the_last_success(store: Store) -> None:
+    """Failed, done, failed, cancelled, failed: two in a row."""
+    assert store.failures() == Failures(0, None)
+    for outcome in ("failed", "needs_feedback", "failed", "cancelled", "failed"):
+        store.finish_round(claim(store), outcome=outcome)
+    failures = store.failures()
+    assert failures.count == 2
+    assert failures.age_s is not None
+    assert 0 <= failures.age_s < 60

@@ -158,6 +158,23 @@ class TestGiving:
         rank(store, late, "eve")
         assert store.next_task("bob", HOUR, Random(0)) is None
 
+    def test_a_renewed_item_stays(self, store: Store) -> None:
+        """An hour from now on, though its time was over; nobody else is given it."""
+        an_item(store, "c1")
+        late = given(store, "eve", Terms(lease_s=0))
+        left_s = store.renew_task(str(late.id), person="eve", lease_s=3600)
+        assert left_s == pytest.approx(3600, abs=60)
+        assert store.next_task("bob", HOUR, Random(0)) is None
+
+    def test_an_item_that_went_to_another_is_not_renewed(self, store: Store) -> None:
+        """Nor one that is ranked."""
+        an_item(store, "c1")
+        late = given(store, "eve", Terms(lease_s=0))
+        rank(store, given(store, "bob"), "bob")
+        for person in ("eve", "bob"):
+            with pytest.raises(NotIssued, match="no longer"):
+                store.renew_task(str(late.id), person=person, lease_s=3600)
+
     def test_answers_are_shuffled_and_blind(self, store: Store) -> None:
         """Over twenty items each of four answers comes first at least once: at random one of them
         would be missing in about 4 * .75 ** 20 = 1 % of all runs, and the seeds are fixed.

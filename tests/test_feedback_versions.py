@@ -112,7 +112,7 @@ def test_a_rollback_returns_to_the_version_before_and_rejects_the_bad_one(store:
     for id in ("v1", "v2"):
         add(store, id)
     promote(store, "v1", "v2")
-    live = store.rollback(actor="ann", reason="rude")
+    live = store.rollback(actor="ann", reason="rude").live
     assert (live.version, live.previous, live.epoch) == ("v1", "v0", 4)
     assert states(store) == {"v0": "retired", "v1": "live", "v2": "rejected"}
     assert store.version("v2").events[-1].reason == "rolled back: rude"
@@ -125,7 +125,7 @@ def test_a_second_rollback_goes_further_back(store: Store) -> None:
         add(store, id)
     promote(store, "v1", "v2")
     store.rollback(actor="ann", reason="rude")
-    assert store.rollback(actor="ann", reason="rude too").version == "v0"
+    assert store.rollback(actor="ann", reason="rude too").live.version == "v0"
     with pytest.raises(NothingToRollBack):
         store.rollback(actor="ann", reason="still")
     assert store.live().version == "v0"
@@ -141,7 +141,7 @@ def test_a_rollback_after_a_rollback_and_a_promotion_skips_what_was_taken_back(
     store.rollback(actor="ann", reason="rude")
     promote(store, "v3")
     assert store.live().previous == "v1"
-    assert store.rollback(actor="ann", reason="worse").version == "v1"
+    assert store.rollback(actor="ann", reason="worse").live.version == "v1"
 
 
 def test_a_rollback_skips_a_version_that_was_rejected_since(store: Store) -> None:
@@ -151,14 +151,14 @@ def test_a_rollback_skips_a_version_that_was_rejected_since(store: Store) -> Non
     promote(store, "v1", "v2")
     store.reject("v1", actor="ann", reason="found a fault")
     assert store.live().previous == "v0"
-    assert store.rollback(actor="ann", reason="rude").version == "v0"
+    assert store.rollback(actor="ann", reason="rude").live.version == "v0"
 
 
 def test_a_starting_model_that_was_promoted_again_is_retired_by_a_rollback(store: Store) -> None:
     """v0 is never rejected, for there must be something to return to."""
     add(store, "v1")
     promote(store, "v1", "v0")
-    assert store.rollback(actor="ann", reason="v1 was better").version == "v1"
+    assert store.rollback(actor="ann", reason="v1 was better").live.version == "v1"
     assert states(store) == {"v0": "retired", "v1": "live"}
 
 

@@ -112,6 +112,7 @@ def write_ranking(row: Ranking, entries: Sequence[RankedCandidate]) -> Line:
     return {
         **_appended("ranking", row),
         "ranked": [{"candidate": entry.candidate_id, "rank": entry.rank} for entry in entries],
+        "criterion": row.criterion,
         "none_acceptable": row.none_acceptable,
         "ratings": None
         if ratings is None

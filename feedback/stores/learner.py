@@ -18,8 +18,11 @@ class Presence(Transactions):
         next_run_at: float | None = None,
         last_error: str | None = None,
         missing: str | None = None,
+        still_s: float = 0.0,
     ) -> None:
-        """Say that the learner lives; `missing` says why it cannot train this model here."""
+        """Say that the learner lives; `missing` says why it cannot train this model here, `still_s`
+        for how many seconds nothing has gone on in it.
+        """
         with self._writing("operations") as session:
             presence.heartbeat(
                 session,
@@ -28,6 +31,7 @@ class Presence(Transactions):
                 next_run_at=next_run_at,
                 last_error=last_error,
                 missing=missing,
+                still_s=still_s,
             )
 
     def pause(self, actor: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from .. import consents, conversations, erasing
+from .. import accounts, consents, conversations, erasing, keeping
 from ..consents import ConsentInfo
 from ..erasing import Erased
 from .transactions import Transactions
@@ -29,13 +29,24 @@ class Persons(Transactions):
 
     def erase(self, person: str) -> Erased:
         """Empty all that is this person's, and tell which rounds and versions had used it; no later
-        round learns from it. Raises InvalidText.
+        round learns from it, and they sign in no longer. Raises InvalidText.
         """
         conversations.check_name("user", person)
         with self._writing("rankings") as session:
             erased = erasing.erase(session, person)
+            accounts.erase(session, person)
         self._forget_the_log()
         return erased
+
+    def forget(self, keep_days: int) -> int:
+        """Empty some of the conversations that are older and that nobody has judged; how many
+        requests that were, 0 when none is left.
+        """
+        with self._writing("rankings") as session:
+            count = keeping.forget(session, keep_days)
+        if count:
+            self._forget_the_log()
+        return count
 
     def _forget_the_log(self) -> None:
         """Take what was overwritten out of SQLite's write-ahead log, as far as nobody reads it."""

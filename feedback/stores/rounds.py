@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .. import demonstrations, inputs, lease, marks, repeats, rounds
@@ -10,6 +10,7 @@ from ..preferences import RankedPrompt
 from ..records import (
     Claim,
     DownWeighting,
+    Failures,
     InputInfo,
     LoggedPrompt,
     MetricPoint,
@@ -51,6 +52,18 @@ class Rounds(Transactions):
         with self._writing("operations") as session:
             lease.renew(session, claim, ttl_s)
 
+    def hand_back(self, claim: Claim, *, counted: bool) -> None:
+        """Leave a running round to whoever claims it next, at once; `counted`: it was one of its
+        three attempts. Raises LeaseLost.
+        """
+        with self._writing("operations") as session:
+            rounds.hand_back(session, claim, counted=counted)
+
+    def failures(self) -> Failures:
+        """How many of the last rounds failed in a row, cancelled ones aside, and since when."""
+        with self._reading() as session:
+            return rounds.failures(session)
+
     def cancelled(self, claim: Claim) -> bool:
         """Has somebody asked for the claim's round to stop? Raises LeaseLost."""
         with self._reading() as session:
@@ -77,19 +90,31 @@ class Rounds(Transactions):
         with self._writing("operations") as session:
             return inputs.use_prompts(session, claim, limit)
 
+    def use_set_prompts(
+        self, claim: Claim, names: Collection[str], limit: int
+    ) -> list[LoggedPrompt]:
+        """The prompts of imported sets that are written down for the round; for none, the newest of
+        each of these, so many at most, which are then. Raises LeaseLost.
+        """
+        with self._writing("operations") as session:
+            return inputs.use_set_prompts(session, claim, names, limit)
+
     def round_inputs(self, id: int) -> list[InputInfo]:
         """The round's rankings, whose they are and what they weigh; raises UnknownRound."""
         with self._reading() as session:
             rounds.get(session, id)
             return inputs.listed(session, id)
 
-    def leave_out(self, claim: Claim, kind: str, ids: Sequence[int]) -> None:
-        """Write down which rankings, marks or demonstrations ("ranking", ...) the round found
-        personal data in: they wait no longer. Raises LeaseLost.
+    def leave_out(
+        self, claim: Claim, kind: str, ids: Sequence[int], reason: str | None = None
+    ) -> None:
+        """Write down which rankings, marks or demonstrations ("ranking", ...) the round does not
+        learn from, for personal data where no reason is given: they wait no longer. Raises
+        LeaseLost.
         """
         if ids:
             with self._writing("operations") as session:
-                inputs.leave_out(session, claim, kind, ids)
+                inputs.leave_out(session, claim, kind, ids, reason)
 
     def use_demonstrations(self, claim: Claim, ids: Sequence[int]) -> None:
         """Write down which demonstrations the round learns from; raises LeaseLost, StoreError."""

@@ -26,9 +26,10 @@ class Said(Transactions):
         task_id: str | None = None,
         idempotency_key: str | None = None,
         told: rankings.Told | None = None,
+        criterion: str | None = None,
     ) -> StoredRanking:
         """Append a ranking of `candidates`, or of a completion's choices in order: 1 is best, None
-        unranked.
+        unranked; as a whole, or by one criterion alone.
 
         The same key with the same body gives the same row, marked `repeated`. Raises InvalidText,
         InvalidRanking, DifferentPrompts, UnknownCandidate or IdempotencyConflict, and then stores
@@ -45,6 +46,7 @@ class Said(Transactions):
             task_id=task_id,
             idempotency_key=idempotency_key,
             told=told or rankings.Told(),
+            criterion=criterion,
         )
         with self._writing("rankings") as session:
             return rankings.add(session, body)
@@ -63,6 +65,11 @@ class Said(Transactions):
         """
         with self._reading() as session:
             return training.rankings(session, None if ids is None else training.of(ids))
+
+    def rankings_by(self, criteria: Collection[str]) -> list[RankedPrompt]:
+        """Every ranking to learn from by one of these criteria alone, oldest first."""
+        with self._reading() as session:
+            return training.rankings(session, training.learnable_by(criteria))
 
     def rankings_by_use(self, reward: str) -> tuple[list[int], list[int]]:
         """The ids of the rankings to learn from: those that the reward model's round used, and

@@ -20,12 +20,14 @@ class Tasks(Transactions):
 
     # What there is to label.
 
-    def add_prompts(self, name: str, messages: Sequence[Turns], *, person: str) -> Imported:
-        """Append to a prompt set what it does not have yet; raises InvalidText or InvalidPrompt,
-        and then stores nothing.
+    def add_prompts(
+        self, name: str, messages: Sequence[Turns], *, person: str, criteria: Sequence[str] = ()
+    ) -> Imported:
+        """Append to a prompt set what it does not have yet, to be ranked by each of these criteria,
+        as a whole without any; raises InvalidText or InvalidPrompt, and then stores nothing.
         """
         with self._writing(LOCK) as session:
-            return prompts.add(session, name, messages, person)
+            return prompts.add(session, name, messages, person, criteria)
 
     def prompt_sets(self) -> list[PromptSet]:
         """Every set of imported prompts, by name, and how far it is."""
@@ -37,11 +39,16 @@ class Tasks(Transactions):
         with self._reading() as session:
             return prompts.next_source(session, version)
 
+    def draw_prompt(self, chance: Random) -> PromptSource | None:
+        """Any prompt that somebody imported, or asked and consented; None if there is none."""
+        with self._reading() as session:
+            return prompts.draw(session, chance)
+
     def add_task(
         self, source: PromptSource, candidates: Sequence[str], *, version: str, wanted: int
     ) -> int:
         """Let a prompt's answers be ranked by so many people; 0 only remembers that this version
-        was asked. Returns the item's id.
+        was asked. One item for each of the prompt's criteria; returns the first's id.
         """
         with self._writing(LOCK) as session:
             return tasks.add(session, source, candidates, version, wanted)
@@ -90,8 +97,10 @@ class Tasks(Transactions):
         comment: str | None = None,
         idempotency_key: str | None = None,
         told: Told | None = None,
+        criterion: str | None = None,
     ) -> StoredRanking:
-        """Append a ranking of an item that the person was given, which is done then.
+        """Append a ranking of an item that the person was given, which is done then. The item says
+        by which criterion.
 
         Raises what `add_ranking` raises, UnknownTask or NotIssued, and then stores nothing.
         """
@@ -106,6 +115,7 @@ class Tasks(Transactions):
             task_id=task_id,
             idempotency_key=idempotency_key,
             told=told or Told(),
+            criterion=criterion,
         )
         with self._writing(LOCK) as session:
             return handing.answer(session, body)
@@ -118,10 +128,20 @@ class Tasks(Transactions):
         with self._writing(LOCK) as session:
             handing.skip(session, task_id, person, reason)
 
-    def ready_tasks(self, person: str) -> int:
-        """How many items the person could be given at once."""
+    def renew_task(self, task_id: str, *, person: str, lease_s: float) -> float:
+        """The item stays with the person for so many seconds more, which are returned.
+
+        Raises UnknownTask or NotIssued.
+        """
+        with self._writing(LOCK) as session:
+            return handing.renew(session, task_id, person, lease_s)
+
+    def ready_tasks(self, person: str, version: str | None = None) -> int:
+        """How many items the person could be given at once; of those made for this version, if one
+        is named.
+        """
         with self._reading() as session:
-            return labels.ready(session, person)
+            return labels.ready(session, person, version)
 
     def labelling_progress(self, person: str, since: float) -> Progress:
         """How far the person is, and how many items wait for them."""

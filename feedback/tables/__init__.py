@@ -11,10 +11,12 @@
 | consent | a person's word on learning from what they say |
 | version, version_event | a policy or a reward model, and a change of its state |
 | live | a move of the live pointer |
+| canary, stopped | a version on trial, and an answer that a person stopped |
+| set_aside | a ranking that was of answers of a bad version, and is not learned from |
 | round, round_input, metric | a learning round, a ranking that it used, one step's figures |
 | down_weighting | a ranking that a round counted for less, and why |
 | round_demonstration, round_mark | a demonstration, or a mark, that a round used |
-| round_prompt | a prompt that a round had |
+| round_prompt, round_set_prompt | a prompt that a round had, asked or imported |
 | left_out | what a round found personal data in, and did not learn from |
 | candidate_reward | a figure that a reward model gave an answer |
 | wanted_reward | an answer that somebody wants to see scored |
@@ -22,9 +24,17 @@
 | task, task_candidate | an item to be ranked, and its answers |
 | gold_rank | the rank that an answer should get |
 | task_lease, task_skip | an item that a person was given, or would not rank |
+| api_key | a key, by its digest, and whose it is |
+| account, sign_in | somebody who may sign in, and a session of theirs |
+| invitation | a link by which somebody chooses a password, once |
+| audit_event | what an operator asked for |
+| shown_answer | an answer to another's prompt that a person was shown |
+| quota_taken | requests that somebody made in one second of the last minute |
 | lease, learner, counter | who may publish, the last heartbeat, the last number given to an id |
 """
 
+from .access import ApiKey, AuditEvent, QuotaTaken, ShownAnswer
+from .accounts import Account, Invitation, SignIn
 from .answers import Candidate, Generation
 from .exchange import Consent, ImportedLine
 from .learner import Learner, Lease
@@ -38,13 +48,26 @@ from .rounds import (
     RoundInput,
     RoundMark,
     RoundPrompt,
+    RoundSetPrompt,
 )
 from .row import Row
 from .said import Demonstration, Mark, RankedCandidate, Ranking, WaitingRanking
 from .tasks import GoldRank, Prompt, Task, TaskCandidate, TaskLease, TaskSkip
-from .versions import Counter, LivePointer, Version, VersionEvent
+from .versions import (
+    Canary,
+    Counter,
+    LivePointer,
+    SetAside,
+    Stopped,
+    Version,
+    VersionEvent,
+)
 
 __all__ = [
+    "Account",
+    "ApiKey",
+    "AuditEvent",
+    "Canary",
     "Candidate",
     "CandidateReward",
     "Consent",
@@ -54,6 +77,7 @@ __all__ = [
     "Generation",
     "GoldRank",
     "ImportedLine",
+    "Invitation",
     "Learner",
     "Lease",
     "LeftOut",
@@ -61,6 +85,7 @@ __all__ = [
     "Mark",
     "Metric",
     "Prompt",
+    "QuotaTaken",
     "RankedCandidate",
     "Ranking",
     "Round",
@@ -68,7 +93,12 @@ __all__ = [
     "RoundInput",
     "RoundMark",
     "RoundPrompt",
+    "RoundSetPrompt",
     "Row",
+    "SetAside",
+    "ShownAnswer",
+    "SignIn",
+    "Stopped",
     "Task",
     "TaskCandidate",
     "TaskLease",

@@ -93,6 +93,15 @@ class RoundPrompt(Row, table=True):
     generation_id: str = Field(foreign_key="generation.id", index=True)
 
 
+class RoundSetPrompt(Row, table=True):
+    """A prompt of an imported set that a round could draw rollouts from."""
+
+    __tablename__ = "round_set_prompt"
+
+    round_id: int = Field(primary_key=True, foreign_key="round.id")
+    prompt_id: int = Field(primary_key=True, foreign_key="prompt.id", index=True)
+
+
 class RoundDemonstration(Row, table=True):
     """A demonstration that a round used; its key keeps out what RoundInput's does."""
 
@@ -126,8 +135,8 @@ class RoundMark(Row, table=True):
 
 
 class LeftOut(Row, table=True):
-    """A ranking, mark or demonstration that a round found personal data in: it was not learned
-    from, and waits no longer.
+    """A ranking, mark or demonstration that a round did not learn from, and that waits no longer.
+    `reason` is null where it held personal data; else it was more than its person may teach.
     """
 
     __tablename__ = "left_out"
@@ -139,6 +148,7 @@ class LeftOut(Row, table=True):
     round_id: int = Field(primary_key=True, foreign_key="round.id")
     kind: str = Field(primary_key=True)
     row_id: int = Field(primary_key=True)
+    reason: str | None = None
 
 
 class Metric(Row, table=True):

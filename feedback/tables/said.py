@@ -17,6 +17,7 @@ class Ranking(Row, table=True):
 
     `candidates_digest` finds that earlier one. `comparable`: at least two answers are ranked.
     `consented`: all the generations were; a round can take no other as its input (see RoundInput).
+    `criterion`: what alone was ranked by; null is as a whole.
     How it came about, where that is known: `shown` are the candidates in the order that they were
     shown in, `blind` says that no version was, `seconds` how long it took, `input` what it was
     given with (keys, mouse, touch), `guidelines` the version that the person had before them.
@@ -36,6 +37,7 @@ class Ranking(Row, table=True):
     split: str
     consented: bool
     comparable: bool
+    criterion: str | None = None
     none_acceptable: bool
     ratings: dict[str, list[float | None]] | None = Field(sa_type=Json)
     comment: str | None = Field(sa_type=Json)

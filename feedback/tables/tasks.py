@@ -8,7 +8,9 @@ from .row import Row
 
 
 class Prompt(Row, table=True):
-    """A prompt of an imported set. `messages` are (role, content) pairs; `digest` is theirs."""
+    """A prompt of an imported set. `messages` are (role, content) pairs; `digest` is theirs. Its
+    answers are ranked by each of `criteria`, as a whole where there are none.
+    """
 
     __tablename__ = "prompt"
     __table_args__ = (
@@ -20,6 +22,7 @@ class Prompt(Row, table=True):
     set_name: str
     digest: str
     messages: list[list[str]] = Field(sa_type=Json)
+    criteria: list[str] | None = Field(default=None, sa_type=Json)
     person: str
     created_at: float = Field(sa_type=Float)
 
@@ -27,7 +30,8 @@ class Prompt(Row, table=True):
 class Task(Row, table=True):
     """An item: the answers to one prompt, to be ranked by `wanted` people. `labels` counts those
     who have; it is `closed` once they are enough, so that finding an open one among many is cheap.
-    A gold item is everybody's; a repeat is `person`'s own, of the item `repeat_of`.
+    `criterion` is what they rank by; null is as a whole. A gold item is everybody's; a repeat is
+    `person`'s own, of the item `repeat_of`.
 
     `prompt_digest` is that of the answers' generation and `version` gave them, so that no version
     answers a logged prompt for the queue twice. `prompt_id`: the imported prompt, if it was one.
@@ -48,6 +52,7 @@ class Task(Row, table=True):
     wanted: int
     labels: int = 0
     closed: bool = False
+    criterion: str | None = None
     prompt_id: int | None = Field(default=None, foreign_key="prompt.id", index=True)
     prompt_digest: str
     version: str

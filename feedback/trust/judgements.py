@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from ..preferences import RankedPrompt
+from ..preferences import RankedPrompt, came_from_file
 
 Ranks = Sequence[int | None]
 Pair = tuple[str, str]
@@ -18,6 +18,7 @@ class Judgement:
     """One ranking. `lengths` are the answers' in characters; `shown` is the place at which each
     was shown, 0 first; `gold` the ranks that are known to be right; `earlier` the ranks that
     the same person had given these answers before being asked again. None is: not known, or none.
+    `imported`: it came from a file, with the answers.
     """
 
     ranking_id: int
@@ -29,13 +30,16 @@ class Judgement:
     seconds: float | None = None
     gold: tuple[int | None, ...] | None = None
     earlier: tuple[int | None, ...] | None = None
+    imported: bool = False
 
     @classmethod
     def of(cls, ranked: RankedPrompt) -> Judgement:
         """What a stored ranking says by itself."""
         ids = tuple(answer.candidate_id for answer in ranked.answers)
         lengths = tuple(len(answer.text) for answer in ranked.answers)
-        return cls(ranked.ranking_id, ranked.person, ids, ranked.ranks, lengths)
+        imported = came_from_file(ranked.answers)
+        id, person = ranked.ranking_id, ranked.person
+        return cls(id, person, ids, ranked.ranks, lengths, imported=imported)
 
     def orders(self) -> Iterator[tuple[Pair, int]]:
         """Each two ranked candidates, smaller id first, with what was said of them."""

@@ -5,7 +5,10 @@ From three people on:
    less; who is right no more often than chance is left out.
 2. A newcomer, of whose rankings too few can be checked, weighs half and has half of the least cap,
    once others are proven.
-3. Nobody has more than a cap of rankings in a round, drawn from theirs.
+3. Nobody has more than a cap of rankings in a round, drawn from theirs. What an operator imported
+   is no one person's, and counts in full.
+4. Rankings by a criterion weigh what their person's others earn, under a cap of their own: what is
+   said of one criterion cannot be held against what is said of the whole.
 
 All weights are relative: where everybody is new, nobody weighs less. The cap leaves rankings out
 instead of making all of them light: Adam divides each parameter's step by the size of its own
@@ -15,7 +18,7 @@ gradients, so what a light ranking alone speaks of would be learned as if it wei
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -56,19 +59,41 @@ class Weighing:
         return {row.ranking_id: row.weight for row in self.down}
 
 
-def weigh(judgements: Sequence[Judgement], settings: TrustSettings, seed: int) -> Weighing:
-    """The weights of all rankings of a round; `seed` draws what a cap leaves."""
-    people = by_person(judgements)
+def weigh(
+    judgements: Sequence[Judgement],
+    settings: TrustSettings,
+    seed: int,
+    by_criterion: Sequence[Judgement] = (),
+) -> Weighing:
+    """The weights of all rankings of a round, and of those by a criterion; `seed` draws what a cap
+    leaves.
+    """
+    people, others = (by_person(_said_here(given)) for given in (judgements, by_criterion))
     if len(people) < settings.people:
         return Weighing(len(people))
-    trusted = trust_of(people, skills(judgements), settings)
-    cap = cap_of([len(said) for p, said in people.items() if trusted[p].weight], settings)
+    trusted = trust_of(others.keys() | people.keys(), skills(judgements), settings)
     rng = random.Random(seed)
-    down: list[DownWeighting] = []
+    down = [row for part in (people, others) for row in _of_people(part, trusted, settings, rng)]
+    return Weighing(len(people), tuple(sorted(down, key=lambda row: row.ranking_id)))
+
+
+def _said_here(judgements: Iterable[Judgement]) -> list[Judgement]:
+    """Those of people who were shown the answers by us."""
+    return [judgement for judgement in judgements if not judgement.imported]
+
+
+def _of_people(
+    people: Mapping[str, Sequence[Judgement]],
+    trusted: Mapping[str, Trust],
+    settings: TrustSettings,
+    rng: random.Random,
+) -> Iterator[DownWeighting]:
+    """Each of their rankings that weighs less than 1. Of few people the median is no measure."""
+    counts = [len(said) for p, said in people.items() if trusted[p].weight]
+    cap = cap_of(counts if len(people) >= settings.people else [], settings)
     for person, said in people.items():
         most = len(said) if person in settings.exempt else trusted[person].cap or cap
-        down += _rows(said, trusted[person], most, rng)
-    return Weighing(len(people), tuple(sorted(down, key=lambda row: row.ranking_id)))
+        yield from _rows(said, trusted[person], most, rng)
 
 
 def apply(rankings: Sequence[RankedPrompt], weighing: Weighing) -> list[RankedPrompt]:
@@ -79,7 +104,7 @@ def apply(rankings: Sequence[RankedPrompt], weighing: Weighing) -> list[RankedPr
 
 
 def trust_of(
-    people: Mapping[str, Sequence[Judgement]], known: Mapping[str, Skill], settings: TrustSettings
+    people: Collection[str], known: Mapping[str, Skill], settings: TrustSettings
 ) -> dict[str, Trust]:
     """Everybody's trust, relative to the median of those who are proven; without enough of them
     everybody's is full.
