@@ -126,6 +126,11 @@ class Chat:
             raise InvalidMessages("The prompt is empty, and this model has no token to begin with.")
         return [start]
 
+    def pieces(self, word: str) -> int:
+        """Into how many tokens a word inside a sentence falls: rare ones into several."""
+        with self._lock:
+            return len(self._encode_plain(f"a {word}")) - len(self._encode_plain("a"))
+
     def encode_reply(self, text: str) -> list[int]:
         """An assistant turn's ids as they follow `encode(...)`, the end-of-turn token last."""
         with self._lock:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from rankloop_faults import point
+
 BESIDE = ".tmp-"
 """How the name of what is still being written begins."""
 
@@ -12,9 +14,13 @@ BESIDE = ".tmp-"
 def write(path: Path, text: str) -> None:
     """Replaces a file whole or not at all, and syncs it."""
     beside = path.with_name(f"{BESIDE}{path.name}")
-    beside.write_text(text)
-    sync(beside)
-    beside.rename(path)
+    try:
+        beside.write_text(text)
+        point("durable.write")
+        sync(beside)
+        beside.rename(path)
+    finally:
+        beside.unlink(missing_ok=True)
     sync(path.parent)
 
 

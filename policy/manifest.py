@@ -10,11 +10,15 @@ import hashlib
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+# The files of a starting model's folder that decide what it says. Its model card may change.
+_BASE_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors")
 
 
 @dataclass(frozen=True)
@@ -94,3 +98,28 @@ def revision() -> str:
         return version("rankloop")
     except PackageNotFoundError:
         return "unknown"
+
+
+def base_manifest(model: str, folder: Path) -> Manifest:
+    """What v0's says where its model is this."""
+    names = {path.name for pattern in _BASE_FILES for path in folder.glob(pattern)}
+    files = describe(folder, names - {"manifest.json"})
+    return Manifest(
+        id="v0",
+        kind="base",
+        parent=None,
+        base=_absolute(model),
+        base_digest=digest(files),
+        reward_digest=None,
+        round=None,
+        settings={},
+        revision=revision(),
+        created_at=time.time(),
+        files=files,
+    )
+
+
+def _absolute(model: str) -> str:
+    """A folder's name must mean the same from every working directory."""
+    folder = Path(model).expanduser()
+    return str(folder.resolve()) if model != "builtin" and folder.is_dir() else model

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from policy.manifest import Manifest
 
 
@@ -36,10 +34,27 @@ class CorruptVersion(ValueError):
 class WrongModel(ValueError):
     """The data folder belongs to another starting model than the one asked for."""
 
-    def __init__(self, root: Path, made_with: Manifest, asked: Manifest) -> None:
+    def __init__(self, place: str, made_with: Manifest, asked: Manifest) -> None:
         super().__init__(
-            f"{root} was made with model {made_with.base!r} ({made_with.digest[:12]}), not with "
+            f"{place} was made with model {made_with.base!r} ({made_with.digest[:12]}), not with "
             f"{asked.base!r} ({asked.digest[:12]}). Use that model, or another data folder."
         )
         self.made_with = made_with.base
         self.asked = asked.base
+
+
+class UnusablePlace(ValueError):
+    """Nothing here can keep versions at such an address."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        scheme = url.partition("://")[0]
+        hint = " (pip install 'rankloop[s3]')" if scheme in ("s3", "s3a") else ""
+        super().__init__(f"versions.url {scheme}://... cannot be used: {reason}{hint}")
+
+
+class StoreAway(OSError):
+    """The place where versions are kept does not answer, or refuses."""
+
+    def __init__(self, url: str, error: Exception) -> None:
+        reason = str(error) or type(error).__name__
+        super().__init__(f"the versions at {url} cannot be reached: {reason}")

@@ -3,7 +3,7 @@
 1. `versions/v7/` is a Hugging Face model folder with one file more, manifest.json, which names
    every other file by size and sha256: safetensors loads a flipped bit without a word.
 2. A folder is written beside, synced, hashed, given its manifest last and renamed into place. What
-   a killed publish left behind is no version; the next publish removes it.
+   a killed publish or removal left behind is no version; the next publish removes it.
 3. v0 is the starting model: its manifest lists the files where they stand and copies none. Reward
    models ("r7") are folders of the same form.
 4. A version may be an adapter over v0: its folder holds peft's two files, and it speaks by v0's
@@ -14,21 +14,22 @@ A folder whose manifest does not verify does not exist. It knows nothing of whic
 
 from __future__ import annotations
 
-import fcntl
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from policy import durable
-from policy.manifest import FileEntry, Manifest, describe, digest, revision, sha256
+from policy.lock import locked
+from policy.manifest import FileEntry, Manifest, base_manifest, describe, revision, sha256
 from policy.source import ModelNotFound, resolve
 from policy.version_errors import CorruptVersion, UnknownVersion, VersionExists, WrongModel
+from rankloop_faults import point
 
 if TYPE_CHECKING:
     import torch
@@ -45,9 +46,7 @@ __all__ = [
     "WrongModel",
 ]
 
-_ID = re.compile(r"[vr](0|[1-9][0-9]*)")
-# The files of a starting model's folder that decide what it says. Its model card may change.
-_BASE_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors")
+ID = re.compile(r"[vr](0|[1-9][0-9]*)")
 
 
 class Versions:
@@ -56,18 +55,23 @@ class Versions:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @property
+    def name(self) -> str:
+        """Where they are, for people."""
+        return str(self.root)
+
     def ids(self) -> list[str]:
         """Published versions, v0, v1, ... then r1, ...; none is verified by this."""
         found = [path.parent.name for path in self.root.glob("*/manifest.json")]
-        return sorted(filter(_ID.fullmatch, found), key=lambda id: (id[0] != "v", int(id[1:])))
+        return in_order(found)
 
     def read(self, id: str) -> Manifest:
         """The manifest as it stands, its files unchecked. Raises UnknownVersion, CorruptVersion."""
-        path = self.root / id / "manifest.json"
-        if not _ID.fullmatch(id) or not path.is_file():
+        text = self._text(id) if ID.fullmatch(id) else None
+        if text is None:
             raise UnknownVersion(id)
         try:
-            manifest = Manifest.parse(path.read_text())
+            manifest = Manifest.parse(text)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptVersion(id, "manifest.json", "is no manifest") from error
         if manifest.id != id:
@@ -79,7 +83,7 @@ class Versions:
         Raises UnknownVersion, and CorruptVersion where v0's model is gone."""
         manifest = self.read(id)
         if manifest.kind != "base":
-            return self.root / id
+            return self._own(manifest)
         try:
             return resolve(manifest.base)
         except ModelNotFound as error:
@@ -95,7 +99,13 @@ class Versions:
         manifest = self.read(id)
         if manifest.kind == "adapter" and manifest.base_digest != self.read("v0").digest:
             raise CorruptVersion(id, "manifest.json", "names another base than v0")
-        folder = self.folder(id)
+        self.verify_files(manifest, self.folder(id))
+        return manifest
+
+    @staticmethod
+    def verify_files(manifest: Manifest, folder: Path) -> None:
+        """Reads a folder's files. Raises CorruptVersion where they are not the manifest's."""
+        id = manifest.id
         for name, entry in manifest.files.items():
             path = folder / name
             if not path.is_file():
@@ -107,7 +117,6 @@ class Versions:
         if manifest.kind != "base":
             for name in sorted(_all_files(folder) - {"manifest.json", *manifest.files}):
                 raise CorruptVersion(id, name, "is not in the manifest")
-        return manifest
 
     def load(
         self,
@@ -136,36 +145,29 @@ class Versions:
         """Makes `model` this data folder's v0, or checks that it is. The same files under a new
         name (a moved folder) are the same model. Raises ModelNotFound, UnsupportedModel,
         WrongModel, CorruptVersion."""
+        folder = resolve(model)
+        asked = base_manifest(model, folder)
+        installed = self.read("v0") if "v0" in self.ids() else None
+        if installed and (installed.digest, installed.base) == (asked.digest, asked.base):
+            return installed  # whoever publishes just now is not waited for
         with self._publishing():
-            folder = resolve(model)
-            names = {path.name for pattern in _BASE_FILES for path in folder.glob(pattern)}
-            files = describe(folder, names - {"manifest.json"})
-            asked = Manifest(
-                id="v0",
-                kind="base",
-                parent=None,
-                base=_absolute(model),
-                base_digest=digest(files),
-                reward_digest=None,
-                round=None,
-                settings={},
-                revision=revision(),
-                created_at=time.time(),
-                files=files,
-            )
             if "v0" not in self.ids():
                 from policy.model import supported
 
                 supported(folder, model)  # a data folder is not bound to what it cannot serve
-                return self._place(asked, lambda folder: None)
+                with suppress(VersionExists):  # another machine was quicker
+                    return self._place(asked, lambda folder: None)
             installed = self.read("v0")
             if installed.digest != asked.digest:
-                raise WrongModel(self.root, installed, asked)
-            if installed.base == asked.base:
-                return installed
+                raise WrongModel(self.name, installed, asked)
             moved = replace(installed, base=asked.base)
-            durable.write(self.root / "v0" / "manifest.json", moved.text())
+            self._rewrite(moved)
             return moved
+
+    def clear(self) -> None:
+        """Removes what killed publications and removals left behind."""
+        with self._publishing():
+            pass
 
     def publish(
         self,
@@ -184,7 +186,7 @@ class Versions:
         is what a reader needs to train it again, as JSON. Raises VersionExists, and
         UnknownVersion without a v0.
         """
-        assert _ID.fullmatch(id), f"{id!r} is no version id"
+        assert ID.fullmatch(id), f"{id!r} is no version id"
         assert kind in ("full", "adapter", "reward"), f"{kind!r} is no kind of published version"
         if id in self.ids():
             raise VersionExists(id)
@@ -209,37 +211,98 @@ class Versions:
         """Deletes a version; the manifest goes first, so that half a folder is none. v0 stays."""
         assert id != "v0", "v0 is what every version is measured against"
         self.read(id)
+        with self._publishing():
+            self._remove(id)
+
+    def adopt(self, folder: Path) -> Manifest:
+        """Takes in a version that was published elsewhere, as it is: its folder is copied. Raises
+        VersionExists, and CorruptVersion of one that is not whole."""
+        elsewhere = Versions(folder.parent)
+        manifest = elsewhere.read(folder.name)
+        if manifest.id in self.ids():
+            raise VersionExists(manifest.id)
+        if manifest.kind != "base":
+            elsewhere.verify_files(manifest, folder)
+        with self._publishing():
+            beside = self.root / f"{durable.BESIDE}{manifest.id}"
+            shutil.copytree(folder, beside)
+            for path in beside.rglob("*"):
+                durable.sync(path)
+            self._put(beside, manifest)
+            durable.sync(self.root)
+        return manifest
+
+    # Where they are kept: `policy.remote` has it otherwise.
+
+    def _text(self, id: str) -> str | None:
+        """A manifest as it is written; None where there is none."""
+        path = self.root / id / "manifest.json"
+        return path.read_text() if path.is_file() else None
+
+    def _own(self, manifest: Manifest) -> Path:
+        """The folder with the version's files."""
+        return self.root / manifest.id
+
+    def _rewrite(self, manifest: Manifest) -> None:
+        """Puts a manifest into another's place."""
+        durable.write(self.root / manifest.id / "manifest.json", manifest.text())
+
+    def _remove(self, id: str) -> None:
         (self.root / id / "manifest.json").unlink()
+        point("versions.remove")
         shutil.rmtree(self.root / id)
+
+    def _put(self, finished: Path, manifest: Manifest) -> None:
+        """Makes a folder that is whole a version, at once."""
+        finished.rename(self.root / manifest.id)
 
     @contextmanager
     def _publishing(self) -> Iterator[None]:
-        """One writer at a time over all processes; the system drops a dead one's lock."""
+        """One writer at a time over all processes. What one that stalled was writing is removed: it
+        wakes up and finds nothing to put into place.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            for leftover in self.root.glob(f"{durable.BESIDE}*"):
+        with locked(self.root / ".lock"):
+            for leftover in self._leftovers():
                 shutil.rmtree(leftover)
             yield
+
+    def _leftovers(self) -> list[Path]:
+        """Folders that were never finished, or are half removed. Needs the lock."""
+        halves = [path for path in self.root.iterdir() if ID.fullmatch(path.name)]
+        halves = [path for path in halves if not (path / "manifest.json").exists()]
+        return [*self.root.glob(f"{durable.BESIDE}*"), *halves]
 
     def _place(self, manifest: Manifest, save: Callable[[Path], object]) -> Manifest:
         """Saves beside, syncs, hashes, writes the manifest and renames. Needs the lock."""
         tmp = Path(tempfile.mkdtemp(prefix=f"{durable.BESIDE}{manifest.id}-", dir=self.root))
-        tmp.chmod(0o755)  # mkdtemp's folders are closed to everybody else
-        save(tmp)
-        names = _all_files(tmp)
-        assert "manifest.json" not in names, "the manifest is written here"
-        for name in names:
-            durable.sync(tmp / name)
-        if manifest.kind != "base":
-            manifest = replace(manifest, files=describe(tmp, names))
-        for folder in {(tmp / name).parent for name in names}:
-            durable.sync(folder)
-        durable.write(tmp / "manifest.json", manifest.text())
-        shutil.rmtree(self.root / manifest.id, ignore_errors=True)  # a half-removed one, if any
-        tmp.rename(self.root / manifest.id)
+        try:
+            tmp.chmod(0o755)  # mkdtemp's folders are closed to everybody else
+            save(tmp)
+            point("versions.save")
+            manifest = _sealed(tmp, manifest)
+            point("versions.rename")
+            self._put(tmp, manifest)
+        finally:
+            shutil.rmtree(tmp, ignore_errors=True)  # nothing is there unless something failed
+        point("versions.placed")
         durable.sync(self.root)
         return manifest
+
+
+def _sealed(folder: Path, manifest: Manifest) -> Manifest:
+    """Syncs what was saved, hashes it, and writes the manifest last."""
+    names = _all_files(folder)
+    assert "manifest.json" not in names, "the manifest is written here"
+    for name in names:
+        durable.sync(folder / name)
+    if manifest.kind != "base":
+        manifest = replace(manifest, files=describe(folder, names))
+    for part in {(folder / name).parent for name in names}:
+        durable.sync(part)
+    point("versions.manifest")
+    durable.write(folder / "manifest.json", manifest.text())
+    return manifest
 
 
 def _saver(model: Model) -> Callable[[Path], None]:
@@ -255,11 +318,10 @@ def _saver(model: Model) -> Callable[[Path], None]:
     return save
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """Those that are ids: v0, v1, ... then r1, ..."""
+    return sorted(filter(ID.fullmatch, names), key=lambda id: (id[0] != "v", int(id[1:])))
+
+
 def _all_files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-
-
-def _absolute(model: str) -> str:
-    """A folder's name must mean the same from every working directory."""
-    folder = Path(model).expanduser()
-    return str(folder.resolve()) if model != "builtin" and folder.is_dir() else model

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from transformers import (
     MambaConfig,
 )
 
+import rankloop_faults
 from policy.model import load
 from policy.source import UnsupportedModel
 from policy.versions import (
@@ -289,3 +291,30 @@ def test_manifest_is_plain_json(versions: Versions) -> None:
     stored = json.loads((versions.folder("v1") / "manifest.json").read_text())
     assert stored["files"]["model.safetensors"].keys() == {"sha256", "size"}
     assert (stored["id"], stored["base_digest"]) == ("v1", versions.read("v0").digest)
+
+
+@pytest.mark.parametrize("point", ["versions.save", "durable.write", "versions.rename"])
+def test_a_full_disk_leaves_no_part_of_a_version(
+    versions: Versions, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    """The room that was taken is given back at once, and later the same id can be published."""
+    monkeypatch.setattr(rankloop_faults, "_passed", Counter())
+    monkeypatch.setenv(rankloop_faults.FAULT_AT, f"{point}:full")
+    with pytest.raises(OSError, match="No space left"):
+        publish(versions)
+    assert sorted(path.name for path in versions.root.iterdir()) == [".lock", "v0"]
+    assert publish(versions).id == "v1"
+
+
+def test_a_half_removed_version_is_cleared(
+    versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its manifest is gone and its weights are not: the next publication removes them."""
+    publish(versions)
+    monkeypatch.setattr(rankloop_faults, "_passed", Counter())
+    monkeypatch.setenv(rankloop_faults.FAULT_AT, "versions.remove:io")
+    with pytest.raises(OSError, match="Input/output"):
+        versions.remove("v1")
+    assert (versions.root / "v1").is_dir()
+    publish(versions, "v2")
+    assert sorted(path.name for path in versions.root.iterdir()) == [".lock", "v0", "v2"]
