@@ -9,20 +9,29 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
+import rankloop_logs
+from learner.ranks.crew import follows, keep_following
 from learner.reward_settings import ScorerSettings, UnusableScorer
 from learner.settings import Settings
+
+CLOCK_S = 5.0
+"""Seconds between looks whether the machine's clock was set."""
 
 log = logging.getLogger("rankloop.learner")
 
 
 def main(settings: Settings) -> None:
-    """Learn until SIGTERM or SIGINT. A round that runs then is taken up again by the next start."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    """Learn until SIGTERM or SIGINT. A round that runs then is left to the next start, which goes
+    on with it at once.
+    """
+    rankloop_logs.begin(settings.log.format, "learner", plain="%(message)s")
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     _on_stop(_leave)  # until something is begun, there is nothing to wait for
+    if follows():
+        keep_following(settings.learner.device)
     _learn(settings)
     _leave()
 
@@ -41,11 +50,13 @@ def _leave() -> None:
 def _learn(settings: Settings) -> None:
     """Tick until stopped. SystemExit with a line, where only other settings would help."""
     from feedback.store import Store
+    from learner.checks.lists import Lists, UnusableList
     from learner.events import lacking
     from learner.keeper import Keeper
     from learner.schedule import ticking
     from policy.source import ModelNotFound, UnsupportedModel
-    from policy.versions import CorruptVersion, Versions, WrongModel
+    from policy.version_errors import StoreAway, UnusablePlace
+    from policy.versions import CorruptVersion, WrongModel
 
     wanting = lacking(settings.learner.tensorboard)
     if wanting:
@@ -53,18 +64,26 @@ def _learn(settings: Settings) -> None:
     settings.data.mkdir(parents=True, exist_ok=True)
     store = Store.open(settings.database.resolve(settings.data))
     try:
-        manifest = Versions(settings.data / "versions").install_base(settings.model)
+        manifest = settings.versions.place(settings.data).open().install_base(settings.model)
     except (UnsupportedModel, WrongModel, CorruptVersion, ModelNotFound) as error:
         sys.exit(f"the model {settings.model} cannot be trained: {error}")
+    except (UnusablePlace, StoreAway) as error:
+        sys.exit(str(error))
     _check_scorers(settings.learner.reward.scorers)
+    try:
+        Lists.read(settings.learner.gate)
+    except UnusableList as error:
+        sys.exit(str(error))
     store.install_base("v0", digest=manifest.digest)
     keeper = Keeper(store, settings)
     keeper.beat()
     log.info("learner ready; %s", keeper.missing or "it waits for rankings")
     stop = threading.Event()
     _on_stop(stop.set)
-    with ticking(keeper):
-        stop.wait()
+    with ticking(keeper) as ticker:
+        while not stop.wait(CLOCK_S):
+            ticker.follow_clock()
+        keeper.stop()
 
 
 def _check_scorers(scorers: Sequence[ScorerSettings]) -> None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from learner import ranks
 from learner.anchor import Anchor
 from learner.batching import Batch, Group, by_length, by_tokens, collate, passes
 from learner.experience import Experience, Lesson, Wrong, judged
@@ -22,7 +24,7 @@ from learner.losses import AdaptiveKL, policy_loss
 from learner.optimise import Gradients, GradientSum, Optimiser, rate_of
 from learner.parallel import at_once, halved
 from learner.rewarder import Rewarder
-from learner.rollout import Prompt, Sampling, roll_out
+from learner.rollout import Draw, Prompt, Sampling, roll_out
 from learner.settings import PPOSettings
 from learner.sft import supervised_loss
 from learner.state import State, draws_of, put_draws
@@ -66,8 +68,10 @@ class Actor:
         replay: Replay,
         settings: PPOSettings,
         seed: int,
+        draw: Draw = roll_out,
     ) -> None:
         self.policy = policy
+        self.draw = draw
         several = settings.epochs > 1
         self.anchor = Anchor(reference, settings.temperature, settings.anchor_decay, several)
         self.replay = replay
@@ -85,7 +89,7 @@ class Actor:
         """Fresh replies of the policy as it is now, judged."""
         s = self.settings
         how = Sampling(s.temperature, s.max_tokens, self.seed + self.taken, s.replies_per_prompt)
-        replies = roll_out(self.policy, prompts, how)
+        replies = self.draw(self.policy, prompts, how)
         return judged(prompts, replies, reward, wrong, self.anchor if s.kl_in == "reward" else None)
 
     def learn(self, lesson: Lesson, beside: Beside = nothing_beside) -> dict[str, float]:
@@ -169,22 +173,36 @@ class Actor:
         return len(rows) * (mask_RL.sum() / len(mask_RL))
 
     def differentiated(self, lesson: Lesson, part: Part) -> tuple[Gradients, dict[str, float]]:
-        """Gradients and metrics of a part of a minibatch. The parts' gradients add up to those of
-        the minibatch in one, however it was divided.
+        """One's own share of the gradients of a part of a minibatch, and the part's metrics. The
+        parts' gradients add up to those of the minibatch in one, however it was divided.
         """
-        total, each, counts = GradientSum(self.optimiser), [], []
-        for indices in self._passes(lesson.experience, part.indices):
+        total, own = GradientSum(self.optimiser), []
+        passes = partial(self._passes, lesson.experience)
+        for indices, counts in ranks.evenly(part.indices, passes):
             loss, metrics = self._policy_terms(lesson, indices, part.tokens)
-            total.add(loss)
-            each.append(metrics | {"loss": loss.item()})
-            counts.append(len(lesson.experience.replies_of(indices)))
-        metrics = together(each, counts) | {"loss": sum(one["loss"] for one in each)}
+            total.add(loss * float(counts))
+            if counts:
+                replies = len(lesson.experience.replies_of(indices))
+                own.append((metrics | {"loss": loss.item()}, replies))
+        each, replies_of = zip(*ranks.all_of(own), strict=True)
+        metrics = together(each, replies_of) | {"loss": sum(one["loss"] for one in each)}
         if part.replay:
-            ptx = supervised_loss(self.policy.net, collate(part.replay, self.policy.net.device))
-            loss = self.settings.ptx * ptx * sum(counts) / part.replies
-            total.add(loss)
-            metrics |= {"ptx_loss": ptx.item(), "loss": metrics["loss"] + loss.item()}
+            ptx, added = self._stay(total, part, sum(replies_of))
+            metrics |= {"ptx_loss": ptx, "loss": metrics["loss"] + added}
         return total.take(), metrics
+
+    def _stay(self, total: GradientSum, part: Part, replies: int) -> tuple[float, float]:
+        """Add the gradients of the supervised loss on the examples of a part that has so many of
+        the minibatch's replies. Their mean loss, and what it adds to the minibatch's.
+        """
+        tokens, mean, whole = _reply_tokens(part.replay), 0.0, 0.0
+        for examples, counts in ranks.evenly(part.replay, ranks.in_one):
+            of_all = _reply_tokens(examples) / tokens * counts
+            ptx = supervised_loss(self.policy.net, collate(examples, self.policy.net.device))
+            loss = self.settings.ptx * ptx * replies / part.replies * of_all
+            total.add(loss)
+            mean, whole = mean + ptx.item() * of_all, whole + loss.item()
+        return ranks.total(mean), ranks.total(whole)
 
     def _passes(self, experience: Experience, indices: Sequence[int]) -> Iterator[list[int]]:
         lengths = [len(experience.groups[i]) for i in indices]
@@ -238,6 +256,10 @@ class Actor:
         assert said.kl_N is not None, "the reference was asked"
         assert said.ref_logps_N is not None, "the reference was asked"
         return self.control.coef * said.kl_N.mean(), batch.placed(said.ref_logps_N)
+
+
+def _reply_tokens(examples: Sequence[Group]) -> int:
+    return sum(len(reply) for group in examples for reply in group.replies)
 
 
 def _updates(settings: PPOSettings) -> int:

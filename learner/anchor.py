@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from learner.batching import Batch, Group, collate
+from learner.ranks import sharding
 from learner.vocabulary import Distributions, reply_logps_N
 
 GROUPS = 8
@@ -73,5 +74,6 @@ class Anchor:
         self.kept.clear()
         if self.decay is None:
             return
-        for mine, its in zip(self.net.parameters(), policy.parameters(), strict=True):
-            mine.lerp_(its, 1.0 - self.decay)
+        with sharding.gathered(policy) as net:
+            for mine, its in zip(self.net.parameters(), net.parameters(), strict=True):
+                mine.lerp_(its, 1.0 - self.decay)

@@ -11,7 +11,11 @@
 4. A head's scores are normalised on the reference's replies, as the ranking's are. But one that
    foretells next to nothing, from a few ratings, is not blown up to a whole deviation of noise.
 
-Axes: R replies, C criteria, D hidden.
+5. A ranking by a criterion teaches its head as one of the whole teaches the ranking's: by the
+   log-odds of each pair (Ouyang et al. 2022, 2203.02155), so that who ranks needs no scale. Beside
+   ratings a gap of one deviation then means odds of e to 1; alone, the head's scale is the odds'.
+
+Axes: R replies, C criteria, D hidden, K answers to one prompt.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 
 import torch
@@ -30,6 +35,8 @@ from torch import Tensor, nn
 
 from learner.batching import Batch
 from learner.features import reply_features_RD
+from learner.losses import ranking_loss
+from learner.ranked_group import RankedGroup
 
 FILE = Path("criteria") / "criteria.safetensors"
 
@@ -126,6 +133,40 @@ def rating_loss(foretold_RC: Tensor, given_RC: Tensor) -> Tensor:
     told_RC = ~given_RC.isnan()
     off_RC = torch.where(told_RC, foretold_RC - given_RC, 0.0)
     return off_RC.square().sum() / told_RC.sum().clamp(min=1)
+
+
+def order_loss(
+    names: Sequence[str], foretold_RC: Tensor, rankings: Sequence[RankedGroup]
+) -> Tensor:
+    """Mean over the rankings by a criterion of each one's loss; 0 where there is none."""
+    parts = torch.split(foretold_RC, [len(r.group.replies) for r in rankings])
+    losses = [
+        ranking.weight * ranking_loss(part_KC[:, names.index(name)], ranks)
+        for ranking, part_KC in zip(rankings, parts, strict=True)
+        for name, ranks in ranking.orders.items()
+        if name in names
+    ]
+    return torch.stack(losses).mean() if losses else foretold_RC.new_zeros(())
+
+
+def ordered_right(
+    names: Sequence[str], exam: Sequence[tuple[RankedGroup, Tensor]]
+) -> dict[str, dict[str, float | None]]:
+    """Of each criterion that anything was ranked by, the share of untied pairs that what is
+    foretold (K, C) of the answers orders as people did, equal ones half, and how many there are.
+    """
+    found: dict[str, list[float]] = defaultdict(list)
+    for ranking, foretold_KC in exam:
+        for name, ranks in ranking.orders.items():
+            column = foretold_KC[:, names.index(name)].tolist()
+            for i, j in permutations(range(len(ranks)), 2):
+                if ranks[i] < ranks[j]:
+                    gap = column[i] - column[j]
+                    found[name].append((gap > 0) + 0.5 * (gap == 0))
+    return {
+        name: {"accuracy": statistics.fmean(right), "pairs": float(len(right))}
+        for name, right in found.items()
+    }
 
 
 def correlations(

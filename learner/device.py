@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from learner.parallel import use_threads
@@ -17,10 +19,13 @@ def take_device(settings: LearnerSettings) -> str:
 
 
 def device_of(name: str) -> str:
-    """`auto` is CUDA where there is one, else the CPU; any other name is itself."""
+    """`auto` is CUDA where there is one, the process's own of several, else the CPU; any other name
+    is itself.
+    """
     if name != "auto":
         return name
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
+    own = os.environ.get("LOCAL_RANK", "0")
+    return f"cuda:{own}" if torch.cuda.is_available() else "cpu"
 
 
 def on_cpu(name: str) -> bool:

@@ -13,8 +13,23 @@ STAGES = ("sft", "reward", "ppo")
 rankings are better learned from by one that goes on from what was fine-tuned."""
 
 
+REST_S, LONGEST_REST_S = 60.0, 3600.0
+"""After a round that failed none is started by itself for a minute, and twice as long after each
+further failure, up to an hour: what is broken may stay so. People who ask are not kept waiting."""
+
+
+def resting(store: Store) -> bool:
+    """Has the last round failed too short a time ago?"""
+    failures = store.failures()
+    if failures.age_s is None:
+        return False
+    return failures.age_s < min(REST_S * 2.0 ** (failures.count - 1), LONGEST_REST_S)
+
+
 def trigger_of(store: Store, settings: LearnerSettings) -> str | None:
     """Why a round should run now, if it should."""
+    if resting(store):
+        return None
     shown, ranked = store.waiting_demonstrations(), _judgements(store, settings)
     if shown.count >= settings.demonstrations_per_round:
         return "demonstrations"

@@ -15,10 +15,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from learner import ranks
 from learner.anchor import Anchor
 from learner.batching import Group, collate, passes
 from learner.losses import kl_estimate
 from learner.parallel import at_once, halved
+from learner.ranks import sharding
 from learner.rewarder import RANKING, Rewarder
 from learner.rollout import Prompt
 from learner.settings import PPOSettings
@@ -115,13 +117,13 @@ def judged(
         groups,
         torch.arange(old_logps_RL.shape[1], device=device) < lengths_R1,
         old_logps_RL,
-        pad_sequence(refs, True) if refs else None,
-        pad_sequence([reading.features_LD for reading in readings], True),
-        torch.stack([reading.total for reading in readings]),
+        pad_sequence(refs, True).to(device) if refs else None,
+        pad_sequence([reading.features_LD for reading in readings], True).to(device),
+        torch.stack([reading.total for reading in readings]).to(device),
         torch.tensor([c.finish == "stop" for c in flat], device=device),
         torch.tensor([wrong(c.prompt, c.tokens) for c in flat], device=device),
         {
-            name: torch.stack([reading.parts[name] for reading in readings])
+            name: torch.stack([reading.parts[name] for reading in readings]).to(device)
             for name in readings[0].parts
         },
     )
@@ -129,17 +131,22 @@ def judged(
 
 def _readings(groups: Sequence[Group], reward: Rewarder, reference: Anchor | None) -> list[Reading]:
     """Of every reply, in order."""
-    read: list[list[Reading]] = [[] for _ in groups]
 
-    @torch.no_grad()
-    def fill(runs: Sequence[list[int]]) -> None:
-        for run in runs:
-            found = iter(_read([groups[i] for i in run], reward, reference))
-            for i in run:
-                read[i] = [next(found) for _ in groups[i].replies]
+    def read(own: Sequence[Group]) -> list[list[Reading]]:
+        found: list[list[Reading]] = [[] for _ in own]
 
-    at_once(fill, halved(passes([len(group) for group in groups], reward.device)))
-    return [reading for readings in read for reading in readings]
+        @torch.no_grad()
+        def fill(runs: Sequence[list[int]]) -> None:
+            for run in runs:
+                readings = _read([own[i] for i in run], reward, reference)
+                for i in run:
+                    found[i] = [next(readings) for _ in own[i].replies]
+
+        at_once(fill, halved(passes([len(group) for group in own], reward.device)))
+        return found
+
+    with sharding.gathered(reward.own.net):
+        return [reading for readings in ranks.shared_out(read, groups) for reading in readings]
 
 
 def _read(groups: Sequence[Group], reward: Rewarder, reference: Anchor | None) -> Iterator[Reading]:

@@ -22,10 +22,11 @@ FORMAT = 1
 AROUND = {
     *("mode", "schedule", "tick_s", "lease_s", "save_every", "tensorboard"),
     *("rankings_per_round", "least_rankings", "demonstrations_per_round", "longest_wait_s"),
-    *("idle_s", "sft", "personal_data", "trust"),
+    *("idle_s", "sft", "personal_data", "trust", "processes"),
 }
 """Settings of when a round runs, of what is seen of it, of rounds that fine-tune, and of weights,
-which are written down with the rankings: they change nothing in it. What personal data leaves out
+which are written down with the rankings: they change nothing in it, and how many processes share
+its work changes roundings. What personal data leaves out
 is told by the rankings that are left."""
 
 

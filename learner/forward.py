@@ -10,6 +10,8 @@ from typing import Protocol
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from learner.ranks import sharding
+
 
 class Rows(Protocol):
     """What a pass reads of a batch (see `learner.batching.Batch`)."""
@@ -26,7 +28,7 @@ class Rows(Protocol):
 
 def hidden_MD(net: PreTrainedModel, batch: Rows) -> Tensor:
     """The trunk's last hidden states, positions flattened: `Batch`'s indices point into them."""
-    output = net.base_model(
+    output = sharding.standing(net).base_model(
         input_ids=batch.ids_BT,
         position_ids=batch.positions_BT,
         attention_mask=batch.sees_B1TT,

@@ -13,6 +13,7 @@ from feedback.preferences import MarkedPrompt, RankedPrompt
 from feedback.records import LoggedPrompt, Reason
 from learner import blocks
 from learner.assemble import rewarder_of, taught_text
+from learner.checks.suspects import of_rankings
 from learner.fingerprint import fingerprint
 from learner.ground import GATE_SEED, WATCH_SEED, Ground, Result
 from learner.improve import Improvement, improve
@@ -20,6 +21,7 @@ from learner.judges import Judges, train_judges
 from learner.lineage import WrongWeights, start_of
 from learner.marked import taught_by
 from learner.ppo import PPO
+from learner.ranks import sharding
 from learner.rloo import RLOO
 from learner.saved import Saved
 from learner.saves import Saves
@@ -27,8 +29,8 @@ from learner.weighing import of_raters, weighed
 from policy.model import Model
 from policy.versions import CorruptVersion, UnknownVersion
 
-WATCH_SHARE = 0.6
-"""Of the gate's regression drop: PPO's own watch is stricter than the gate, on more prompts."""
+WATCH_SHARE = 0.8
+"""Of the gate's regression drop: PPO's own watch is stricter than the gate, on other prompts."""
 
 METHODS: dict[str, type[PPO] | type[RLOO]] = {"ppo": PPO, "rloo": RLOO}
 """By the setting `learner.method`."""
@@ -73,7 +75,8 @@ class Ranked:
         """Everything the round works on; a reason if the rankings do not suffice."""
         self.ground.progress.stage("reading")
         self.rankings, self.marked = self.ground.readable(self._rankings(), self._marked())
-        splits = [r.split for r in self.rankings] + [m.split for m in self.marked if m.thumbs]
+        splits = [r.split for r in self.rankings if r.criterion is None]
+        splits += [m.split for m in self.marked if m.thumbs]
         train, judge = splits.count("train"), splits.count("judge")
         if min(train, judge) < ENOUGH_RANKINGS:
             text = f"{train} rankings to learn from and {judge} to judge by; it takes 4 of each."
@@ -81,21 +84,22 @@ class Ranked:
             return Reason("rankings", False, value, float(ENOUGH_RANKINGS), text)
         self.ground.open()
         self.start, self.policy = self._start()
-        logged = self.ground.prompts()
-        self.saved = self._saved(logged)
+        logged, of_sets = self.ground.prompts(), self.ground.set_prompts()
+        self.saved = self._saved([*logged, *of_sets])
         self.ground.publisher = replace(self.ground.publisher, saved=self.saved)
-        self.ground.gather(logged)
+        self.ground.gather(logged, of_sets=of_sets)
         return None
 
     def _rankings(self) -> list[RankedPrompt]:
         g = self.ground
-        return weighed(g.store, g.claim, g.settings.trust, g.sieve)
+        criteria = g.settings.reward.weighed_criteria
+        return weighed(g.store, g.claim, g.settings.trust, g.sieve, criteria)
 
     def _marked(self) -> list[MarkedPrompt]:
         """Thumbs and ratings, as far as this kind of reward model learns from them."""
         criteria = taught_by(self.ground.settings.reward)
         marked = self.ground.store.training_marks(criteria) if criteria else []
-        marked = self.ground.sieve.marked(marked)
+        marked = self.ground.shares.marked(self.ground.sieve.marked(marked))
         ids = [id for m in marked for id in m.mark_ids]
         self.ground.store.use_marks(self.ground.claim, ids)
         return marked
@@ -156,18 +160,19 @@ class Ranked:
     def publish_reward(self, judges: Judges) -> str:
         """PPO's reward as a version folder."""
         calibrated = {"calibration_error": judges.calibration.error}
-        return self.ground.publisher.publish(
-            "reward",
-            self.rewarder.save,
-            parent=self.ground.reference.id,
-            settings=self.ground.settings.reward.model_dump(mode="json"),
-            figures=judges.held_out.as_dict() | calibrated,
-        )
+        with sharding.gathered(judges.reward.net):
+            return self.ground.publisher.publish(
+                "reward",
+                self.rewarder.save,
+                parent=self.ground.reference.id,
+                settings=self.ground.settings.reward.model_dump(mode="json"),
+                figures=judges.held_out.as_dict() | calibrated,
+            )
 
     def improve_and_decide(self, judges: Judges, result: Result) -> Result:
         """PPO, publish, gate."""
         self.ground.progress.stage(f"regression of {self.ground.reference.id}")
-        gate_set, gate_score = self.ground.regression(GATE_SEED, self.ground.reference)
+        gate_set = self.ground.regression(GATE_SEED, self.ground.reference)
         watched, watched_score = self.ground.regression(WATCH_SEED, self.ground.reference)
         blocks.trim()
         ppo = METHODS[self.ground.settings.method](
@@ -178,6 +183,7 @@ class Ranked:
             self.ground.settings.ppo,
             self.ground.seed,
             self.ground.material.wrong,
+            self.ground.draw,
         )
         floor = watched_score - WATCH_SHARE * self.ground.settings.gate.regression_drop
         saves = Saves(self.saved, self.ground.settings.save_every)
@@ -190,7 +196,8 @@ class Ranked:
         if not improvement.kept_step:
             return replace(result, outcome="rejected")
         id = self.ground.publish(self.start, self.policy, result.reward_id)
-        decision = self.ground.decide(id, self.ground.reference, judges, gate_set, gate_score)
+        suspected = self.ground.suspects(*of_rankings(self.rankings))
+        decision = self.ground.decide(id, self.ground.reference, judges, gate_set, suspected)
         return result.decided(id, decision)
 
     def _came_to(self, improvement: Improvement) -> Iterator[Reason]:

@@ -15,26 +15,31 @@ from typing import Any
 from feedback.preferences import MarkedPrompt, RankedPrompt
 from feedback.records import Claim, Live, LoggedPrompt, Reason
 from feedback.store import Store
+from learner import ranks
+from learner.checks.lists import Lists
+from learner.checks.suspects import suspects
 from learner.device import take_device
 from learner.encoding import Encoder
-from learner.gate import Case, Decision, decide
+from learner.gate import CHECKS, Case, Decision, decide
 from learner.judges import Judges
+from learner.leftovers import clear_versions
 from learner.lineage import reference_of
-from learner.material import BuiltinMaterial, LoggedMaterial, Material
+from learner.material import LONGEST_PROMPT, BuiltinMaterial, LoggedMaterial, Material
 from learner.nets import Nets
 from learner.plan import plan_of
 from learner.progress import Progress
 from learner.publishing import Publisher
+from learner.ranks import sharding
 from learner.regression import Baseline, ExpectedWords, OwnAnswers, Regression, checkable
+from learner.rollout import Draw, roll_out
+from learner.set_prompts import SetPrompts
 from learner.settings import LearnerSettings
+from learner.shares import Shares
 from learner.sieve import Sieve
 from policy.model import Model
 from policy.versions import Versions
 
 log = logging.getLogger("rankloop.learner")
-
-WATCH_PROMPTS = 2
-"""Times the gate's, where there are more: a fall of 3 in 100 is to be told from chance."""
 
 GATE_SEED, WATCH_SEED = 7, 8
 """Of the built-in model's two regression sets."""
@@ -70,7 +75,7 @@ class Named:
 
 class Ground:
     """`open` and `gather` bring it together; `folder` is where running rounds save their state.
-    `notes` go before the reasons that the round ends with.
+    `engines`: vLLM's, by address. `notes` go before the reasons that the round ends with.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class Ground:
         claim: Claim,
         baseline: Baseline,
         folder: Path,
+        engines: Sequence[str] = (),
     ) -> None:
         self.store = store
         self.versions = versions
@@ -89,6 +95,7 @@ class Ground:
         self.claim = claim
         self.baseline = baseline
         self.folder = folder
+        self.engines = engines
         self.progress = Progress(store, claim)
         self.publisher = Publisher(store, versions, claim)
         self.encoder = Encoder(versions.folder("v0"))
@@ -96,15 +103,17 @@ class Ground:
         self.plan = plan_of(store, versions, settings, claim.round_id)
         self.settings, self.seed = self.plan.settings, self.plan.seed
         self.sieve = Sieve(store, claim, allowed=self.settings.personal_data)
+        self.shares = Shares(store, claim, self.settings.trust)
 
     def clear_leftovers(self) -> None:
         """Remove folders that an interrupted round published and did not live to register."""
-        known = {v.id for v in (*self.store.versions(), *self.store.versions(reward=True))}
-        for id in set(self.versions.ids()) - known:
-            self.versions.remove(id)
+        ranks.first(lambda: clear_versions(self.store, self.versions))
 
     def open(self) -> None:
-        """The versions that it is about."""
+        """The versions that it is about. Raises UnusableList: now, not after an hour's
+        learning.
+        """
+        self.lists = Lists.read(self.settings.gate)
         self.nets = Nets(self.versions, self.settings, take_device(self.settings))
         log.info("round %d needs %s", self.claim.round_id, self.nets.needs.text)
         self.live: Live = self.store.live()
@@ -113,10 +122,31 @@ class Ground:
         if self.settings.tensorboard is not None:
             self.progress.show_in(self.settings.tensorboard / f"round-{self.claim.round_id}")
 
+    @property
+    def draw(self) -> Draw:
+        """What draws the policy's replies."""
+        if self.settings.sampler == "embedded":
+            return roll_out
+        from learner.remote_rollout import OnEngines  # HTTP's client: nobody else waits for it
+
+        written = self.folder.parent / "rollouts"
+        limit = self.settings.ppo.sampler_gap
+        engines = OnEngines(self.engines, self.versions.folder("v0"), written, limit)
+        return lambda model, prompts, how: ranks.first(lambda: engines(model, prompts, how))
+
     def prompts(self) -> Sequence[LoggedPrompt]:
         """What people asked, written down: the same for whoever goes on with the round."""
         asked = self.store.use_prompts(self.claim, LOGGED_PROMPTS)
         return self.encoder.prompts(self.sieve.prompts(asked))
+
+    def set_prompts(self) -> Sequence[LoggedPrompt]:
+        """Those of the imported sets that PPO draws from, written down as well."""
+        shares = self.settings.ppo.prompt_sets
+        if not shares:
+            return ()
+        found = self.store.use_set_prompts(self.claim, shares, LOGGED_PROMPTS)
+        read = self.encoder.prompts(self.sieve.prompts(found))
+        return [prompt for prompt in read if len(prompt.prompt_ids) <= LONGEST_PROMPT]
 
     def readable(
         self, rankings: Sequence[RankedPrompt], marked: Sequence[MarkedPrompt]
@@ -132,7 +162,12 @@ class Ground:
             self.notes.append(Reason("unreadable", True, float(unread), None, text))
         return found
 
-    def gather(self, logged: Sequence[LoggedPrompt], spare: Sequence[LoggedPrompt] = ()) -> None:
+    def gather(
+        self,
+        logged: Sequence[LoggedPrompt],
+        spare: Sequence[LoggedPrompt] = (),
+        of_sets: Sequence[LoggedPrompt] = (),
+    ) -> None:
         """Prompts, and the reference's replies to some; the spare ones stand in where nobody has
         asked what one could be judged on.
         """
@@ -140,7 +175,11 @@ class Ground:
         if all(prompt.split == "train" for prompt in logged):
             logged = [*logged, *spare]
         of = BuiltinMaterial if self.model == "builtin" else LoggedMaterial
-        self.material: Material = of(self.reference.model, logged, self.seed)
+        sets = SetPrompts.of(of_sets, self.settings.ppo.prompt_sets)
+        empty = sets.note()
+        if empty:
+            self.notes.append(empty)
+        self.material: Material = of(self.reference.model, logged, self.seed, sets)
 
     def regression(self, seed: int, base: Named) -> tuple[Regression, float]:
         """A regression set and the base's score on it; the gate has other prompts than PPO's own
@@ -149,8 +188,7 @@ class Ground:
         gate = self.settings.gate
         regression: Regression
         if self.model == "builtin":
-            times = 1 if seed == GATE_SEED else WATCH_PROMPTS
-            regression = checkable(seed, times * gate.regression_prompts, "held_out")
+            regression = checkable(seed, gate.regression_prompts, "held_out")
         elif gate.regression_file is not None:
             regression = ExpectedWords.read(gate.regression_file, gate.regression_prompts)
         else:
@@ -168,31 +206,51 @@ class Ground:
     ) -> str:
         """A policy that went on from `start` as a version folder and a row with these figures."""
         self.progress.stage("publish")
-        return self.publisher.publish(
-            self.nets.kind,
-            policy,
-            parent=start,
-            settings=self.settings.model_dump(mode="json"),
-            figures=figures,
-            reward_id=reward_id,
-        )
+        with sharding.gathered(policy.net) as net:
+            return self.publisher.publish(
+                self.nets.kind,
+                replace(policy, net=net),
+                parent=start,
+                settings=self.settings.model_dump(mode="json"),
+                figures=figures,
+                reward_id=reward_id,
+            )
+
+    def suspects(self, newest: Sequence[str], others: Sequence[str]) -> list[str]:
+        """Words of the newest feedback to try as triggers."""
+        chat, samples = self.reference.model.chat, self.material.samples
+        said = [chat.decode(reply) for group in samples for reply in group.replies]
+        asked = [self.material.said.get(group.prompt, "") for group in samples]
+        count = self.settings.gate.trigger_words
+        return suspects(newest, [*others, *said, *asked], count, chat.pieces)
 
     def decide(
-        self, id: str, base: Named, judges: Judges | None, regression: Regression, score: float
+        self,
+        id: str,
+        base: Named,
+        judges: Judges | None,
+        regression: tuple[Regression, float],
+        suspected: Sequence[str],
     ) -> Decision:
-        """The gate's checks, on the published folder; `score` is the base's on the regression."""
-        self.progress.stage("gate", 6)
+        """The gate's checks, on the published folder; the regression set comes with the base's
+        score on it.
+        """
+        self.progress.stage("gate", CHECKS)
         case = Case(
             versions=self.versions,
             version=id,
             live=self.nets.served(self.live.version),
+            live_id=self.live.version,
             base=base.model,
             base_id=base.id,
             judge=judges.judge if judges else None,
             judge_scale=judges.judge_scale if judges else 1.0,
-            regression=regression,
-            base_regression=score,
+            judge_accuracy=judges.judge_accuracy if judges else None,
+            regression=regression[0],
+            base_regression=regression[1],
             held_out=self.material.held_out(self.settings.gate.win_prompts),
+            lists=self.lists,
+            suspects=suspected,
             max_tokens=self.settings.ppo.max_tokens,
             seed=self.seed,
         )

@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedback import personal
@@ -50,10 +51,14 @@ class Loaded:
 class Idle:
     """The newest reward model, kept up to date and asked about what is stored."""
 
-    def __init__(self, store: Store, versions: Versions, settings: LearnerSettings) -> None:
+    def __init__(
+        self, store: Store, versions: Versions, settings: LearnerSettings, heads: Path
+    ) -> None:
+        """`heads` is the folder where what was learned since the last round is kept."""
         self.store = store
         self.versions = versions
         self.settings = settings
+        self.heads = heads
         self.loaded: Loaded | None = None
         self.said: dict[tuple[int, ...], str] = {}
         self.unusable: str | None = None
@@ -149,11 +154,11 @@ class Idle:
         reader = Reader(load_chat(self.versions.folder("v0")), self.said)
         device = device_of(self.settings.device)
         rewarder = published(self.versions, reward, reader, device)
-        heads, encoder = self.versions.root.parent / "heads", Encoder(self.versions.folder("v0"))
+        encoder = Encoder(self.versions.folder("v0"))
 
         def read(ids: Sequence[int]) -> list[RankedPrompt]:
             return encoder.answered(self._clean(self.store.training_rankings(ids)))
 
         trust = self.settings.trust
-        fresh = Fresh(self.store, heads, reward, rewarder.own, settings, trust, read)
+        fresh = Fresh(self.store, self.heads, reward, rewarder.own, settings, trust, read)
         return Loaded(reward, rewarder, fresh)

@@ -21,13 +21,14 @@ from learner.losses import AdaptiveKL
 from learner.material import Material
 from learner.optimise import NotFinite
 from learner.progress import Progress
+from learner.ranks import sharding
 from learner.regression import Regression
 from learner.reward import RewardModel
 from learner.rollout import Prompt
 from learner.saves import Saves
 from learner.settings import PPOSettings
 from learner.state import State, draws_of, put_draws
-from learner.weights import copied, half_way_back, put_back
+from learner.weights import copied, half_way_back, put_back, trained
 from policy.model import Model
 
 UNSAVED = Saves()
@@ -109,8 +110,10 @@ class Kept:
 
     def restore(self, state: State) -> None:
         """Go on from a state of the same round."""
-        device = self.ppo.policy.net.device
-        self.weights = {n: tensor.to(device, copy=True) for n, tensor in state.tensors.items()}
+        self.weights = {
+            name: sharding.placed(state.tensors[name].to(weight.device, copy=True), weight)
+            for name, weight in trained(self.ppo.policy.net).items()
+        }
         self.step, self.scores = state.values["step"], state.values["scores"]
 
 

@@ -18,7 +18,7 @@ from feedback.records import Reason
 from learner.accuracy import Accuracy, across_prompts, judged_pairs, length_correlation, measure
 from learner.batching import Group
 from learner.calibration import Calibration, calibration, cross_fitted, log_odds_scale
-from learner.criteria import correlations
+from learner.criteria import correlations, ordered_right
 from learner.marked import sides_of
 from learner.nets import Start
 from learner.parallel import at_once
@@ -66,17 +66,19 @@ class Pair:
 class Judges:
     """Both models, normalised; `held_out` is the first's accuracy on what it has not seen,
     `cross_validated` both together, over all rankings, and `tie_aware` with ties as outcomes.
-    `judge_scale` makes the second's gaps log-odds, as fitted on what it has not seen;
+    `judge_accuracy` is the second's on what it has not seen, `judge_scale` makes its gaps log-odds;
     `calibration` is both together, each on a scale so fitted. `length_correlation` is theirs too.
 
     `agreement` and `tie_aware_agreement` are people's, where two or more compared the same answers:
     the ceiling of accuracy on untied pairs, and with ties as outcomes. `criteria` says of each that
-    counts how both models' foretold ratings correlate with those of unseen conversations.
+    counts how both models' foretold ratings correlate with those of unseen conversations, and how
+    much of what was ranked by it alone they order right.
     """
 
     reward: RewardModel
     judge: RewardModel
     judge_scale: float
+    judge_accuracy: Accuracy
     held_out: Accuracy
     cross_validated: Accuracy
     tie_aware: TieAccuracy
@@ -148,7 +150,7 @@ def train_judges(
         if saved:
             saved.write(SAVED, pair.state())
     exams = _examine(pair.reward, judge_side), _examine(pair.judge, train_side)
-    judges = _judges(pair, exams, rankings)
+    judges = _judges(pair, exams, [r for r in rankings if r.criterion is None])
     if not settings.weighed_criteria:
         return judges
     told = criteria_told([(pair.reward, judge_side), (pair.judge, train_side)])
@@ -185,6 +187,7 @@ def _judges(pair: Pair, exams: tuple[Exam, Exam], rankings: Sequence[RankedPromp
         pair.reward,
         pair.judge,
         log_odds_scale(seen_by_judge),
+        measure(seen_by_judge),
         measure(seen_by_reward),
         measure(seen_by_reward + seen_by_judge),
         with_ties(list(zip(sides, widths, strict=True))),
@@ -212,8 +215,13 @@ def criteria_told(
     criteria = exams[0][0].criteria
     assert criteria is not None, "criteria that count have heads"
     names, foretold, given = [*criteria.weights], [torch.empty(0, len(criteria.weights))], []
+    ordered: list[tuple[RankedGroup, torch.Tensor]] = []
     for model, groups in exams:
         rated = [group for group in groups if group.criteria]
         foretold += [found_KC.cpu() for found_KC in model.by_criterion([g.group for g in rated])]
         given += [group.given_KC(names) for group in rated]
-    return correlations(names, torch.cat(foretold), torch.cat([foretold[0], *given]))
+        orders = [group for group in groups if group.orders]
+        ordered += zip(orders, model.by_criterion([g.group for g in orders]), strict=True)
+    told = correlations(names, torch.cat(foretold), torch.cat([foretold[0], *given]))
+    right = ordered_right(names, ordered)
+    return {name: told[name] | right.get(name, {}) for name in names}

@@ -1,7 +1,8 @@
 """Which weights a round goes on from, and which it is held near.
 
-It goes on from the live version's, unless rounds since have led over it without the gate being
-sure: then from the last one's. A judge of few rankings sees about a third of a small step, so what
+It goes on from the live version's, or from the last version in the shadow that was made from it;
+unless rounds since have led over it without the gate being sure: then from the last one's. A judge
+of few rankings sees about a third of a small step, so what
 such a round gained would be thrown away and have to be gained again. To serve, a version must still
 win against the live one.
 
@@ -43,14 +44,34 @@ def refusal(versions: Versions, id: str, settings: LearnerSettings) -> str | Non
 
 def start_of(store: Store, live: str) -> str:
     """The version of one of the last three rounds that leads over the live one and was made from
-    it; else the live one."""
+    it; else the last one in the shadow that was made from it, else the live one."""
     versions = {version.id: version for version in store.versions()}
+    base = _shadow_of(versions, live)
     over = [info for info in store.rounds() if info.decided_at is not None]
     leading = {info.version_id: versions.get(info.version_id or "") for info in over if _led(info)}
     for info in over[:RECENT]:
-        if _descends(leading.get(info.version_id), live, leading):
-            return info.version_id or live
+        if _descends(leading.get(info.version_id), base, leading):
+            return info.version_id or base
+    return base
+
+
+def _shadow_of(versions: Mapping[str, VersionInfo], live: str) -> str:
+    """The last version in the shadow that goes back to the live one, by way of whatever; else the
+    live one.
+    """
+    for version in reversed([*versions.values()]):
+        if version.state == "shadow" and live in _ancestors(versions, version.id):
+            return version.id
     return live
+
+
+def _ancestors(versions: Mapping[str, VersionInfo], id: str) -> list[str]:
+    found: list[str] = []
+    parent = versions[id].parent
+    while parent is not None and parent in versions:
+        found.append(parent)
+        parent = versions[parent].parent
+    return found
 
 
 def _led(info: RoundInfo) -> bool:
@@ -62,13 +83,13 @@ def _led(info: RoundInfo) -> bool:
 
 
 def _descends(
-    version: VersionInfo | None, live: str, leading: Mapping[str | None, VersionInfo | None]
+    version: VersionInfo | None, base: str, leading: Mapping[str | None, VersionInfo | None]
 ) -> bool:
-    """Whether it was made from the live version, by way of nothing but others that led. One that
+    """Whether it was made from this version, by way of nothing but others that led. One that
     people have let serve or have rejected themselves is no start."""
     if version is None or [event.to_state for event in version.events] != ["trained", "rejected"]:
         return False
-    return version.parent == live or _descends(leading.get(version.parent), live, leading)
+    return version.parent == base or _descends(leading.get(version.parent), base, leading)
 
 
 def reference_of(store: Store, live: str) -> str:

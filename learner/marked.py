@@ -1,6 +1,7 @@
 """Stored rankings, thumbs and ratings as what reward models are trained on.
 
-A ranking is a group, with the ratings that came with it. One person's thumbs of one prompt's
+A ranking is a group, with the ratings that came with it; one by a criterion that counts orders its
+answers by that alone. One person's thumbs of one prompt's
 answers are a group of good and bad ones, for a model of that kind alone; ratings given by
 themselves are a group that orders nothing. Without criteria that count no rating is read.
 """
@@ -36,7 +37,10 @@ def sides_of(
     scales = _scales(rankings, marked, settings.weighed_criteria)
     sides: dict[str, list[RankedGroup]] = {"train": [], "judge": []}
     for ranked in rankings:
-        sides[ranked.split].append(_with_ratings(ranked, scales))
+        if ranked.criterion is None:
+            sides[ranked.split].append(_with_ratings(ranked, scales))
+        elif ranked.criterion in settings.weighed_criteria:
+            sides[ranked.split].append(_by_criterion(ranked, ranked.criterion))
     for prompt in marked:
         sides[prompt.split] += _groups(prompt, scales)
     return sides
@@ -65,6 +69,14 @@ def _with_ratings(ranked: RankedPrompt, scales: Mapping[str, Scale]) -> RankedGr
     placed = [place for place, rank in enumerate(ranked.ranks) if rank]
     told = {name: [given[name][place] for place in placed] for name in scales if name in given}
     return replace(group, criteria=_standard(ranked.person, told, scales)) if told else group
+
+
+def _by_criterion(ranked: RankedPrompt, criterion: str) -> RankedGroup:
+    """As one that says nothing of the whole answers."""
+    group = ranked_group(ranked)
+    return replace(
+        group, ranks=(), none_acceptable=False, ratings=None, orders={criterion: group.ranks}
+    )
 
 
 def _groups(prompt: MarkedPrompt, scales: Mapping[str, Scale]) -> Iterator[RankedGroup]:

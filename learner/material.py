@@ -14,6 +14,7 @@ from feedback.preferences import first_user_message, last_user_message, split_of
 from feedback.records import LoggedPrompt
 from learner.batching import Group
 from learner.rollout import Prompt, Sampling, roll_out
+from learner.set_prompts import NO_SETS, SetPrompts
 from policy.builtin import generator as builtin
 from policy.model import Model
 
@@ -44,7 +45,7 @@ class Material(Protocol):
         """What the user said last in each prompt."""
 
     def draw(self, count: int) -> list[Prompt]:
-        """So many prompts for rollouts, other ones each time."""
+        """So many prompts for rollouts, other ones each time; of imported sets their share."""
 
     def held_out(self, count: int) -> list[Prompt]:
         """At most so many prompts that no rollout sees."""
@@ -58,11 +59,19 @@ class Material(Protocol):
 
 class BuiltinMaterial:
     """Half the prompts from the log, once there are any, and half from the generator, which knows
-    what is right; the reference's own replies to some of those, unless they are wrong.
+    what is right; the reference's own replies to some of those, unless they are wrong. A quarter
+    can be checked for sure: a manner that is learned on chat takes facts along.
     """
 
-    def __init__(self, reference: Model, logged: Sequence[LoggedPrompt], seed: int) -> None:
+    def __init__(
+        self,
+        reference: Model,
+        logged: Sequence[LoggedPrompt],
+        seed: int,
+        sets: SetPrompts = NO_SETS,
+    ) -> None:
         self.rng = random.Random(seed)
+        self.sets = sets
         self.chat = reference.chat
         self.train = _logged(logged, "train")
         self.judge = _logged(logged, "judge")
@@ -72,17 +81,23 @@ class BuiltinMaterial:
             for side in ("train", "judge")
         )
         self.asked = dict(zip(self.generated, sides["train"], strict=True))
+        self.checkable = [ids for ids, prompt in self.asked.items() if prompt.checkable]
         said = {ids: last_user_message(_turns(prompt)) for ids, prompt in self.asked.items()}
-        self.said: Mapping[Prompt, str] = _said(logged) | said
+        self.said: Mapping[Prompt, str] = {**sets.said, **_said(logged), **said}
         self.samples = _sampled(reference, self.generated[:SAMPLES], seed)
         right = [g for g in self.samples if not self.wrong(g.prompt, g.replies[0])]
         self.own = right or self.samples
 
     def draw(self, count: int) -> list[Prompt]:
-        from_log = min(count // 2, len(self.train))
-        return self.rng.sample(self.train, from_log) + self.rng.sample(
-            self.generated, count - from_log
-        )
+        of_sets = self.sets.draw(self.rng, count)
+        count -= len(of_sets)
+        from_log, checkable = min(count // 2, len(self.train)), count // 4
+        return [
+            *of_sets,
+            *self.rng.sample(self.train, from_log),
+            *self.rng.sample(self.checkable, checkable),
+            *self.rng.sample(self.generated, count - from_log - checkable),
+        ]
 
     def held_out(self, count: int) -> list[Prompt]:
         return (self.judge[: count // 2] + self.generated_judge)[:count]
@@ -98,15 +113,23 @@ class BuiltinMaterial:
 class LoggedMaterial:
     """For any other model: prompts from the log, and the reference's own replies to them."""
 
-    def __init__(self, reference: Model, logged: Sequence[LoggedPrompt], seed: int) -> None:
+    def __init__(
+        self,
+        reference: Model,
+        logged: Sequence[LoggedPrompt],
+        seed: int,
+        sets: SetPrompts = NO_SETS,
+    ) -> None:
         self.rng = random.Random(seed)
+        self.sets = sets
         self.train = _logged(logged, "train")
         self.judge = _logged(logged, "judge")
         self.samples = _sampled(reference, self.train[:SAMPLES], seed)
-        self.said: Mapping[Prompt, str] = _said(logged)
+        self.said: Mapping[Prompt, str] = {**sets.said, **_said(logged)}
 
     def draw(self, count: int) -> list[Prompt]:
-        return self.rng.choices(self.train, k=count)
+        of_sets = self.sets.draw(self.rng, count)
+        return [*of_sets, *self.rng.choices(self.train, k=count - len(of_sets))]
 
     def held_out(self, count: int) -> list[Prompt]:
         return self.judge[:count]

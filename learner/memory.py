@@ -146,7 +146,8 @@ def _stages(held: Held, work: Pass) -> Iterator[tuple[str, dict[str, int]]]:
         update["gradients"] = gradients + (update.get("gradients", 0) if work.threads > 1 else 0)
     yield "updating the policy", nets | steps | logits | update
     full = sampling | {"rollout cache": work.full_cache, "two versions": 2 * held.policy}
-    yield "the gate", nets | full
+    said = {"the gate's logits": work.gate_logits, "replies": work.gate_replies}
+    yield "the gate", nets | full | said
 
 
 def _larger(activations: int, gradients: int) -> dict[str, int]:

@@ -17,12 +17,13 @@ from functools import cached_property
 
 import torch
 
-from learner import blocks
+from learner import blocks, ranks
 from learner.checkpointing import make_again
 from learner.classifier import classifier
 from learner.lineage import WrongWeights, refusal
 from learner.memory import planned
 from learner.parallel import use_threads
+from learner.ranks import sharding
 from learner.reward import RewardModel
 from learner.settings import LearnerSettings
 from learner.shape import Shape
@@ -42,7 +43,7 @@ class Nets:
         self.settings = settings
         self.device = device
         shape = Shape.read(versions.folder("v0"))
-        self.needs = planned(shape, settings)
+        self.needs = ranks.first(lambda: planned(shape, settings))
         if shape.large:
             blocks.give_back()
         if shape.large and device == "cpu":
@@ -85,6 +86,7 @@ class Nets:
         model = self._fresh_adapter(seed) if self.lora and id == "v0" else self._load(id)
         if self.needs.again:
             make_again(model.net)
+        sharding.share(model.net)
         return model
 
     def reward(self, reference: str, seed: int) -> RewardModel:
@@ -98,7 +100,9 @@ class Nets:
             model = RewardModel.start(self.versions.folder(reference), seed, s.heads, criteria)
         if self.needs.again:
             make_again(model.net)
-        return model.to(self.device)
+        model.to(self.device)
+        sharding.share(model.net)
+        return model
 
     def served(self, id: str) -> Model:
         """A version as the server has it."""

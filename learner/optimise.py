@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from learner import ranks
 from learner.parallel import alone
+from learner.ranks import sharding
 from learner.settings import ADAPTER_RATE, learning_rate_for
 from learner.state import State
 from policy import adapters
@@ -27,7 +29,11 @@ class Optimiser:
     def __init__(self, model: nn.Module, rate: float, *, steps: int, gradient_clip: float) -> None:
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.adam = torch.optim.AdamW(
-            self.parameters, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+            [{"params": kind} for kind in sharding.apart(self.parameters)],
+            lr=rate,
+            betas=(0.9, 0.95),
+            weight_decay=0.0,
+            fused=True,
         )
         warm_up = max(1, steps // 10)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -37,11 +43,13 @@ class Optimiser:
         self.skipped = 0
 
     def step(self, loss: Tensor) -> float:
-        """Take one step on `loss` and return the gradient's norm before clipping.
+        """Take one step on `loss`, which every rank has whole; returns the gradient's norm before
+        clipping.
 
         A step that is not finite is skipped; the third in a row raises NotFinite.
         """
-        return self.follow([self.gradients(loss)], loss.item())
+        self._put([self.gradients(loss)])
+        return self._move(loss.item())
 
     def gradients(self, loss: Tensor) -> Gradients:
         """Of one part of a step's loss; parts may be differentiated at once."""
@@ -49,14 +57,21 @@ class Optimiser:
 
     def accumulate(self, loss: Tensor) -> None:
         """Add one part's gradients to those of the parts before, in place: one at a time."""
-        torch.autograd.backward(loss, inputs=self.parameters)
+        sharding.reached(loss, self.parameters)
 
     def follow(self, parts: Sequence[Gradients], loss: float) -> float:
-        """`step` along the sum of the parts' gradients."""
+        """`step` along the sum of the gradients of all parts of a loss, every rank's."""
+        self._put(parts)
+        ranks.added_up(self.parameters)
+        return self._move(loss)
+
+    def _put(self, parts: Sequence[Gradients]) -> None:
         for parameter, *found in zip(self.parameters, *parts, strict=True):
             known = [gradient for gradient in found if gradient is not None]
             parameter.grad = sum(known[1:], known[0]) if known else None
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.gradient_clip).item()
+
+    def _move(self, loss: float) -> float:
+        norm = sharding.clip(self.parameters, self.gradient_clip)
         if math.isfinite(norm) and math.isfinite(loss):
             self.adam.step()
             self.schedule.step()
@@ -80,7 +95,8 @@ class Optimiser:
         for key, tensor in state.tensors.items():
             place, _, name = key.partition(".")
             parameter = self.parameters[int(place)]
-            self.adam.state[parameter][name] = tensor.to(parameter.device, copy=True)
+            own = sharding.placed(tensor.to(parameter.device, copy=True), parameter)
+            self.adam.state[parameter][name] = own
         self.skipped, self.schedule.last_epoch = state.values["skipped"], state.values["updates"]
         for group, rate in zip(self.adam.param_groups, self.schedule.base_lrs, strict=True):
             group["lr"] = rate * self.schedule.lr_lambdas[0](self.schedule.last_epoch)

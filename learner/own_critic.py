@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from learner import ranks
 from learner.batching import Batch, Group, collate, passes
 from learner.critic import Estimates, critic_from, estimated
 from learner.experience import Experience
@@ -22,6 +24,7 @@ from learner.forward import hidden_MD
 from learner.losses import value_loss
 from learner.optimise import Gradients, GradientSum, Optimiser, rate_of
 from learner.parallel import at_once, halved
+from learner.ranks import sharding
 from learner.reward import RewardModel
 from learner.settings import PPOSettings
 from learner.state import State
@@ -39,7 +42,9 @@ class OwnCritic:
 
     def __init__(self, reward: RewardModel, settings: PPOSettings, updates: int) -> None:
         self.settings = settings
-        self.net = copied(reward.net)
+        with sharding.gathered(reward.net) as net:
+            self.net = copied(net)
+        sharding.share(self.net)
         self.head = critic_from(reward)
         self.both = nn.ModuleList([self.net, self.head])
         rate = rate_of(self.net, None, SMALL_RATE)
@@ -60,14 +65,14 @@ class OwnCritic:
 
         def differentiated(part: Sequence[int]) -> tuple[Gradients, float]:
             total, loss = GradientSum(self.optimiser), 0.0
-            for run in self._passes(experience.groups, part):
-                share = self._loss(experience, estimates, run) / tokens
+            for run, counts in ranks.evenly(part, partial(self._passes, experience.groups)):
+                share = self._loss(experience, estimates, run) / tokens * float(counts)
                 total.add(share)
                 loss += share.item()
             return total.take(), loss
 
         found = at_once(differentiated, halved(indices))
-        loss = sum(loss for _, loss in found)
+        loss = ranks.total(sum(loss for _, loss in found))
         self.optimiser.follow([gradients for gradients, _ in found], loss)
         return loss
 
@@ -91,17 +96,23 @@ class OwnCritic:
 
     def _all_values(self, experience: Experience) -> Tensor:
         """(R, L), without gradients; 0 behind a reply's end."""
-        values_RL = torch.zeros_like(experience.old_logps_RL)
 
-        @torch.no_grad()
-        def fill(runs: Sequence[list[int]]) -> None:
-            for run in runs:
-                batch = self._batch(experience.groups, run)
-                found_RL = batch.placed(self._values_N(batch))
-                values_RL[experience.replies_of(run), : found_RL.shape[1]] = found_RL
+        def read(own: Sequence[int]) -> list[Tensor]:
+            values_RL = torch.zeros_like(experience.old_logps_RL)
 
-        at_once(fill, halved(self._passes(experience.groups, range(len(experience.groups)))))
-        return values_RL
+            @torch.no_grad()
+            def fill(runs: Sequence[list[int]]) -> None:
+                for run in runs:
+                    batch = self._batch(experience.groups, run)
+                    found_RL = batch.placed(self._values_N(batch))
+                    values_RL[experience.replies_of(run), : found_RL.shape[1]] = found_RL
+
+            at_once(fill, halved(self._passes(experience.groups, own)))
+            return [values_RL[experience.replies_of([i])] for i in own]
+
+        with sharding.gathered(self.net):
+            found = ranks.shared_out(read, range(len(experience.groups)))
+        return torch.cat(found).to(self.net.device)
 
     def _values_N(self, batch: Batch) -> Tensor:
         states_ND = hidden_MD(self.net, batch)[batch.predicts_N].to(self.head.weight.dtype)

@@ -13,24 +13,29 @@ from typing import TypeVar
 
 import torch
 
+from learner import ranks
+
 In = TypeVar("In")
 Out = TypeVar("Out")
 
 _halves = 1
+_in_turn = False
 
 
 def use_threads(threads: int, halves: int = 2) -> None:
     """Of this process from now on: so many parts at once, if there are as many threads, and torch's
-    own in each.
+    own in each. The ranks of a round have the threads between them, and each does its parts in
+    turn: there are as many as in one process, so that the same is drawn for them.
     """
-    global _halves
+    global _halves, _in_turn
     _halves = min(halves, threads)
-    torch.set_num_threads(max(1, threads // halves))
+    _in_turn = ranks.size() > 1
+    torch.set_num_threads(max(1, threads // (ranks.size() if _in_turn else halves)))
 
 
 def alone() -> bool:
-    """Whether jobs are not divided."""
-    return _halves == 1
+    """Whether one part of a job is done at a time."""
+    return _halves == 1 or _in_turn
 
 
 def halved(items: Sequence[In]) -> list[Sequence[In]]:
@@ -50,7 +55,7 @@ def at_once(call: Callable[[In], Out], parts: Sequence[In]) -> list[Out]:
     """`call` of each part, in their order. A thread starts with torch's defaults: gradients are on,
     so `call` itself says otherwise. The first error is raised when all have ended.
     """
-    if _halves == 1 or len(parts) < 2:
+    if alone() or len(parts) < 2:
         return [call(part) for part in parts]
     with ThreadPoolExecutor(len(parts)) as pool:
         return list(pool.map(call, parts))

@@ -28,6 +28,12 @@ ROWS = 64
 GATE_ANSWER = 128
 """Tokens of a greedy answer that the gate looks at."""
 
+GATE_COPIES = 3
+"""Of all logits that such a pass holds: as they come, in float32, and as log-probabilities."""
+
+TOKEN = 100
+"""Bytes of a drawn token with its two log-probabilities, as Python's numbers in tuples."""
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -134,6 +140,18 @@ class Pass:
         """The same of engines that have as many rows as they take, as for the gate's prompts."""
         longest = max(self.settings.ppo.max_tokens, GATE_ANSWER)
         return self._cache(self.threads * ROWS, longest)
+
+    @property
+    def gate_logits(self) -> int:
+        """Of the passes that score the gate's replies again, at once."""
+        most = PASS_TOKENS["cpu" if on_cpu(self.settings.device) else "cuda"]
+        return FLOAT * GATE_COPIES * self._at_once(self.threads * most)
+
+    @property
+    def gate_replies(self) -> int:
+        """What both versions said in the duel, which every check reads."""
+        gate = self.settings.gate
+        return 2 * gate.win_prompts * gate.win_replies * self.settings.ppo.max_tokens * TOKEN
 
     def _cache(self, rows: int, reply: int) -> int:
         return 2 * FLOAT * self.shape.layers * self.shape.keys * rows * (self.prompt + reply)

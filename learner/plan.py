@@ -41,6 +41,8 @@ def plan_of(store: Store, versions: Versions, settings: LearnerSettings, round_i
     published = next((info.version_id for info in line if info.version_id), None)
     if published is None or len(line) == 1:
         return Plan(settings, _seed(settings, line[-1]))
+    if store.version(published).pruned:
+        raise CannotRepeat(f"the files of {published} were removed to make room")
     manifest = versions.read(published)
     now = settings.model_dump(include=AROUND)
     try:

@@ -27,7 +27,7 @@ from learner.experience import Experience, Lesson, Wrong, token_rewards_RL, unch
 from learner.losses import AdaptiveKL
 from learner.own_critic import OwnCritic
 from learner.rewarder import Rewarder
-from learner.rollout import Prompt
+from learner.rollout import Draw, Prompt, roll_out
 from learner.settings import PPOSettings
 from learner.state import State
 from policy.model import Model
@@ -53,8 +53,9 @@ class PPO:
         settings: PPOSettings,
         seed: int,
         wrong: Wrong = unchecked,
+        draw: Draw = roll_out,
     ) -> None:
-        self.actor = Actor(policy, reference, replay, settings, seed)
+        self.actor = Actor(policy, reference, replay, settings, seed, draw)
         self.critic: Critic = CRITICS[settings.critic](reward.own, settings, self.actor.updates)
         self.settings = settings
         self.reward = reward

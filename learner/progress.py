@@ -10,6 +10,7 @@ from pathlib import Path
 from feedback.records import Claim
 from feedback.store import Store
 from learner.events import Events
+from learner.ranks import on_first
 
 
 class Cancelled(Exception):
@@ -17,12 +18,16 @@ class Cancelled(Exception):
 
 
 class Progress:
-    """Writes a round's progress under its claim, at most twice a second."""
+    """Writes a round's progress under its claim, at most twice a second; of several ranks the first
+    does, and where it raises the others' round ends with it. `went_on` is when it last heard of
+    any, by the process's own clock.
+    """
 
     def __init__(self, store: Store, claim: Claim) -> None:
         self.store = store
         self.claim = claim
         self.began = self.written = 0.0
+        self.went_on = time.monotonic()
         self.done = 0
         self.events: Events | None = None
         self.name = ""
@@ -30,13 +35,16 @@ class Progress:
     def stage(self, name: str, steps: int = 1, done: int = 0) -> None:
         """Enter a stage of so many steps, of which some are done; raises Cancelled, LeaseLost."""
         self.name, self.began, self.done = name, time.monotonic(), done
+        self.went_on = self.began
         self._write(done, steps)
 
     def step(self, step: int, steps: int) -> None:
         """So many of the stage's steps are done; raises Cancelled, LeaseLost."""
+        self.went_on = time.monotonic()
         if step == steps or time.monotonic() - self.written > 0.5:
             self._write(step, steps)
 
+    @on_first
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Keep figures of a step of this stage; what is no number is left out: JSON has none."""
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
@@ -44,6 +52,7 @@ class Progress:
         if self.events is not None:
             self.events.write(self.name, step, finite)
 
+    @on_first
     def show_in(self, folder: Path) -> None:
         """Metrics are TensorBoard events in this folder too, those of before among them."""
         self.events = Events(folder, self.store.metrics(self.claim.round_id))
@@ -63,6 +72,7 @@ class Progress:
 
         return report
 
+    @on_first
     def _write(self, step: int, steps: int) -> None:
         if self.store.cancelled(self.claim):
             raise Cancelled

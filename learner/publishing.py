@@ -9,10 +9,12 @@ from typing import Any
 
 from feedback.records import Claim
 from feedback.store import Store
+from learner import ranks
 from learner.saved import Saved
 from learner.state import State
 from policy.model import Model
 from policy.versions import Versions
+from rankloop_faults import point
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,18 @@ class Publisher:
         if any(info.id == id for info in self.store.versions(reward=prefix == "r")):
             return id
         reward_digest = self.store.version(reward_id).digest if reward_id else None
-        manifest = self.versions.publish(
-            id,
-            weights,
-            kind=kind,
-            parent=parent,
-            round=round_id,
-            reward_digest=reward_digest,
-            settings=settings,
+        manifest = ranks.first(
+            lambda: self.versions.publish(
+                id,
+                weights,
+                kind=kind,
+                parent=parent,
+                round=round_id,
+                reward_digest=reward_digest,
+                settings=settings,
+            )
         )
+        point("publish.register")
         self.store.register_version(
             id,
             digest=manifest.digest,
@@ -63,6 +68,7 @@ class Publisher:
             figures=figures,
             claim=self.claim,
         )
+        point("publish.registered")
         return id
 
     def _id(self, prefix: str) -> str:

@@ -21,8 +21,9 @@ class RankedGroup:
     any rank it is what was said of answers each by itself.
 
     `ratings` are the same person's of the criterion "overall", None for an answer without;
-    `thumbs` what was said of each answer by itself, `criteria` its standardised ratings by name.
-    `weight` is how many rankings it counts for.
+    `thumbs` what was said of each answer by itself, `criteria` its standardised ratings by name;
+    `orders` are the answers' ranks by one criterion alone, by its name. `weight` is how many
+    rankings it counts for.
     """
 
     conversation_id: str
@@ -34,6 +35,7 @@ class RankedGroup:
     thumbs: tuple[bool, ...] | None = None
     criteria: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     weight: float = 1.0
+    orders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def given_KC(self, names: Iterable[str]) -> Tensor:
         """The ratings of each answer by these criteria, NaN where there is none."""

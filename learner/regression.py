@@ -12,6 +12,7 @@ from typing import Protocol
 
 import torch
 
+from learner import ranks
 from learner.batching import Group, collate
 from learner.rollout import Prompt, Sampling, roll_out
 from learner.vocabulary import reply_logps_N
@@ -111,11 +112,15 @@ class Baseline:
 
     def score(self, regression: Regression, base: Model, id: str) -> float:
         """The score on this set of the version with this id, which is `base`."""
-        for known_id, known, score in self._known:
-            if (known_id, known) == (id, regression):
-                return score
+        known = ranks.first(lambda: self._found(regression, id))
+        if known is not None:
+            return known
         self._known.append((id, regression, regression.score(base)))
         return self._known[-1][2]
+
+    def _found(self, regression: Regression, id: str) -> float | None:
+        pairs = (score for *of, score in self._known if of == [id, regression])
+        return next(pairs, None)
 
 
 def checkable(seed: int, count: int, split: str) -> Checkable:

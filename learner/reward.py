@@ -23,9 +23,11 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
+from learner import ranks
 from learner.batching import Batch, Group, by_length, collate
 from learner.classifier import load_classifier, save_classifier
-from learner.criteria import Criteria, rating_loss
+from learner.counts import Counts
+from learner.criteria import Criteria, order_loss, rating_loss
 from learner.ensemble import Ensemble
 from learner.forward import hidden_MD
 from learner.losses import (
@@ -35,9 +37,10 @@ from learner.losses import (
     ranking_loss,
     rating_margins,
 )
-from learner.optimise import Optimiser, rate_of
+from learner.optimise import GradientSum, Optimiser, rate_of
 from learner.parallel import at_once, halved
 from learner.ranked_group import RankedGroup as RankedGroup
+from learner.ranks import sharding
 from learner.settings import RewardSettings
 from learner.state import State
 from learner.weights import put_back, trained
@@ -127,16 +130,17 @@ class RewardModel(nn.Module):
         """Write a Hugging Face folder, peft's of an adapter; the normalisation is kept in its
         config.
         """
-        self.net.config.reward_mean, self.net.config.reward_std = self.mean, self.std
+        net = sharding.standing(self.net)
+        net.config.reward_mean, net.config.reward_std = self.mean, self.std
         if self.ensemble is not None:
-            self.net.config.reward_pessimism = self.pessimism
+            net.config.reward_pessimism = self.pessimism
             self.ensemble.save(folder)
         if self.criteria is not None:
             self.criteria.save(folder)
-        if adapters.adapted(self.net):
-            save_classifier(self.net, folder)
+        if adapters.adapted(net):
+            save_classifier(net, folder)
         else:
-            self.net.save_pretrained(folder)
+            net.save_pretrained(folder)
 
     def state(self) -> State:
         """Weights and heads, and the normalisation of their scores."""
@@ -223,6 +227,12 @@ class RewardModel(nn.Module):
         self, groups: Sequence[Group], call: Callable[[Batch], Tensor], size: int = 16
     ) -> list[Tensor]:
         """What `call` says of each group's replies, without gradients."""
+        with sharding.gathered(self.net):
+            return ranks.shared_out(lambda own: self._over_own(own, call, size), groups)
+
+    def _over_own(
+        self, groups: Sequence[Group], call: Callable[[Batch], Tensor], size: int
+    ) -> list[Tensor]:
         scores = [torch.empty(0)] * len(groups)
 
         @torch.no_grad()
@@ -264,10 +274,9 @@ def train(
     step = 0
     for _ in range(epochs):
         for group in by_length([len(r.group) for r in rankings], size, rng):
-            loss = _rankings_loss(model, [rankings[i] for i in group], settings)
-            norm = optimiser.step(loss)
+            metrics = _learn(model, optimiser, [rankings[i] for i in group], settings)
             step += 1
-            report(step, steps, {"reward_loss": loss.item(), "gradient_norm": norm})
+            report(step, steps, metrics)
     model.settle()
 
 
@@ -277,11 +286,33 @@ def schedule(rankings: int, settings: RewardSettings) -> tuple[int, int]:
     return epochs, max(1, min(settings.rankings_per_step, epochs * rankings // LEAST_STEPS))
 
 
+def _learn(
+    model: RewardModel,
+    optimiser: Optimiser,
+    rankings: Sequence[RankedGroup],
+    settings: RewardSettings,
+) -> dict[str, float]:
+    """One optimiser step, each rank on its share of the rankings."""
+    criteria = [] if model.criteria is None else [*model.criteria.weights]
+    step, total, loss = Counts.of(rankings, criteria), GradientSum(optimiser), 0.0
+    for chosen, counts in ranks.evenly(rankings, ranks.in_one):
+        part = _rankings_loss(model, chosen, settings, step) * float(counts)
+        total.add(part)
+        loss += part.item()
+    loss = ranks.total(loss)
+    return {"reward_loss": loss, "gradient_norm": optimiser.follow([total.take()], loss)}
+
+
 def _rankings_loss(
-    model: RewardModel, rankings: Sequence[RankedGroup], settings: RewardSettings
+    model: RewardModel,
+    rankings: Sequence[RankedGroup],
+    settings: RewardSettings,
+    step: Counts | None = None,
 ) -> Tensor:
     """Mean over rankings and heads of each ranking's loss; each answer is forwarded once. Several
-    heads are held to their starts; criteria have the error of their ratings beside.
+    heads are held to their starts; criteria have the error of their ratings beside, and the loss of
+    the rankings by them. Each mean counts as these rankings' part of those of the `step`, if they
+    are not all of it.
     """
     batch = collate([r.group for r in rankings], model.net.device)
     hidden = model.hidden_MD(batch)
@@ -292,12 +323,20 @@ def _rankings_loss(
         for scores_K in scores_KH.unbind(1)
         if ranking.ranks
     ]
-    loss = torch.stack(losses).mean() if losses else hidden.sum() * 0.0
+    criteria = [] if model.criteria is None else [*model.criteria.weights]
+    own = Counts.of(rankings, criteria)
+    step = step or own
+    mean = torch.stack(losses).mean() if losses else hidden.sum() * 0.0
+    loss: Tensor = mean * own.share(step, "ranked")
     if model.criteria is not None:
         given_RC = torch.cat([r.given_KC(model.criteria.weights) for r in rankings])
         foretold_RC = model.criteria(hidden, batch)
-        loss = loss + rating_loss(foretold_RC, given_RC.to(foretold_RC.device))
-    return loss if model.ensemble is None else loss + settings.anchor * model.ensemble.pull()
+        told = rating_loss(foretold_RC, given_RC.to(foretold_RC.device))
+        loss = loss + told * own.share(step, "rated")
+        loss = loss + order_loss(criteria, foretold_RC, rankings) * own.share(step, "ordered")
+    if model.ensemble is None:
+        return loss
+    return loss + settings.anchor * model.ensemble.pull() * own.share(step, "rankings")
 
 
 def loss_of(scores_K: Tensor, ranking: RankedGroup, settings: RewardSettings) -> Tensor:

@@ -27,7 +27,7 @@ NOT_A_PART = ("total", "ranking", "thumb")
 """Names that say something else already."""
 
 
-def _read_json(value: object) -> object:
+def read_json(value: object) -> object:
     """A text is JSON: the environment and flags have no other way to write a list."""
     if not isinstance(value, str):
         return value
@@ -93,11 +93,11 @@ class RewardSettings(BaseModel):
     """Of several heads: weight of each one's squared distance from its random start."""
     pessimism: float = Field(default=0.0, ge=0)
     """Of several heads: deviations between them that PPO's reward lies below their mean."""
-    criteria: Annotated[dict[str, float], BeforeValidator(_read_json)] = Field(
+    criteria: Annotated[dict[str, float], BeforeValidator(read_json)] = Field(
         default={"helpful": 0.0, "honest": 0.0, "harmless": 0.0}
     )
     """What answers are rated by, 1 to 7, and what a deviation of each counts in PPO's reward."""
-    scorers: Annotated[tuple[ScorerSettings, ...], BeforeValidator(_read_json)] = ()
+    scorers: Annotated[tuple[ScorerSettings, ...], BeforeValidator(read_json)] = ()
     """Text classifiers weighed into PPO's reward: name, model, label, weight and sees of each."""
 
     @property

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from learner import scorers, text_model
+from learner import ranks, scorers, text_model
 from learner.batching import Batch, Group, by_length, collate
 from learner.parallel import at_once, halved
+from learner.ranks import sharding
 from learner.reader import Exchange, Reader
 from learner.reward import RewardModel
 from learner.scorers import Scorer
@@ -121,6 +122,10 @@ class Rewarder:
 
     def score(self, groups: Sequence[Group], size: int = 16) -> list[list[dict[str, float]]]:
         """The figures of each group's replies, in their order, without gradients."""
+        with sharding.gathered(self.own.net):
+            return ranks.shared_out(lambda own: self._score(own, size), groups)
+
+    def _score(self, groups: Sequence[Group], size: int) -> list[list[dict[str, float]]]:
         found: list[list[dict[str, float]]] = [[]] * len(groups)
 
         @torch.no_grad()

@@ -26,7 +26,7 @@ from learner.actor import Actor, Replay
 from learner.experience import Experience, Lesson, Wrong, token_rewards_RL, unchecked
 from learner.losses import AdaptiveKL, rloo_advantages
 from learner.rewarder import Rewarder
-from learner.rollout import Prompt
+from learner.rollout import Draw, Prompt, roll_out
 from learner.settings import PPOSettings
 from learner.state import State
 from policy.model import Model
@@ -49,8 +49,9 @@ class RLOO:
         settings: PPOSettings,
         seed: int,
         wrong: Wrong = unchecked,
+        draw: Draw = roll_out,
     ) -> None:
-        self.actor = Actor(policy, reference, replay, settings, seed)
+        self.actor = Actor(policy, reference, replay, settings, seed, draw)
         self.settings = settings
         self.reward = reward
         self.wrong = wrong

@@ -24,6 +24,5 @@ def run(ground: Ground) -> Result:
         result = from_demonstrations.learn(ground)
     else:
         result = Ranked(ground).learn(improving="ppo" in stages)
-    held = ground.sieve.note()
-    notes = (*ground.notes, held) if held else ground.notes
-    return replace(result, reasons=(*notes, *result.reasons))
+    held = [note for note in (ground.sieve.note(), ground.shares.note()) if note is not None]
+    return replace(result, reasons=(*ground.notes, *held, *result.reasons))

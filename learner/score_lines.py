@@ -59,7 +59,8 @@ def score_file(text: str, settings: Settings, reward: str | None, out: Path | No
     """
     use_threads(settings.learner.cpu_threads)
     lines = [read(number, line) for number, line in _filled(text)]
-    found = scored(lines, settings.data, reward, device_of(settings.learner.device), Spoken())
+    versions = settings.versions.place(settings.data).open()
+    found = scored(lines, versions, reward, device_of(settings.learner.device), Spoken())
     if out is not None:
         out.write_text("".join(f"{line}\n" for line in found), encoding="utf-8")
         return
@@ -69,10 +70,9 @@ def score_file(text: str, settings: Settings, reward: str | None, out: Path | No
 
 
 def scored(
-    lines: Sequence[Line], data: Path, reward: str | None, device: str, report: Report
+    lines: Sequence[Line], versions: Versions, reward: str | None, device: str, report: Report
 ) -> Iterator[str]:
     """A JSON line for each line, in order."""
-    versions = Versions(data / "versions")
     id = chosen(versions, reward)
     versions.verify(id)
     chat, said = load_chat(versions.folder("v0")), dict[Ids, str]()
@@ -112,12 +112,12 @@ def chosen(versions: Versions, reward: str | None) -> str:
     known = [id for id in versions.ids() if id.startswith("r")]
     if not known:
         raise CannotScore(
-            f"there is no reward model in {versions.root}: one is published by the first round "
+            f"there is no reward model in {versions.name}: one is published by the first round "
             "that learns from rankings"
         )
     if reward is not None and reward not in known:
         named = ", ".join(known)
-        raise CannotScore(f"there is no reward model {reward!r} in {versions.root}, but {named}")
+        raise CannotScore(f"there is no reward model {reward!r} in {versions.name}, but {named}")
     return reward or known[-1]
 
 

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from feedback.settings import DatabaseSettings
 from feedback.trust.settings import TrustSettings
+from learner.gate_settings import GateSettings as GateSettings
+from learner.mode import Mode
 from learner.reward_settings import RewardSettings as RewardSettings
+from learner.reward_settings import read_json
+from policy.settings import VersionSettings
+from policy.vllm.settings import VllmSettings
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class SFTSettings(BaseModel):
@@ -43,6 +57,8 @@ class PPOSettings(BaseModel):
     """Rollout-and-update steps in one round."""
     prompts_per_step: int = Field(default=16, ge=1)
     """Prompts answered in one step."""
+    prompt_sets: Annotated[dict[str, Share], BeforeValidator(read_json)] = {}
+    """Imported prompt sets, and the share of these prompts that is drawn of each."""
     replies_per_prompt: int = Field(default=4, ge=1)
     """Fresh replies to each prompt."""
     epochs: int = Field(default=1, ge=1)
@@ -65,6 +81,8 @@ class PPOSettings(BaseModel):
     """Discount per token; 1, because a reply is judged as a whole."""
     lam: float = Field(default=0.95, ge=0, le=1)
     """GAE's trade of bias against variance."""
+    sampler_gap: float = Field(default=0.02, gt=0)
+    """Nats per token that vLLM's log-probabilities may lie off the learner's; else a round ends."""
     temperature: float = Field(default=1.0, gt=0)
     """Of the rollouts; all log-probabilities are of the softmax at this temperature."""
     max_tokens: int = Field(default=96, ge=1)
@@ -96,6 +114,14 @@ class PPOSettings(BaseModel):
     check_every: int = Field(default=5, ge=1)
     """Steps between looks at the regression set; the last step that holds it is kept."""
 
+    @field_validator("prompt_sets")
+    @classmethod
+    def _are_shares_of_one_whole(cls, shares: dict[str, float]) -> dict[str, float]:
+        whole = sum(shares.values())
+        if whole > 1 + 1e-9:
+            raise ValueError(f"the shares add up to {whole:g}: make them 1 or less")
+        return shares
+
 
 class LoraSettings(BaseModel):
     """The adapters of `learner.weights` lora, on every linear layer of the blocks."""
@@ -108,25 +134,6 @@ class LoraSettings(BaseModel):
     """An adapter counts alpha / rank times, so a higher rank needs no other learning rate."""
 
 
-class GateSettings(BaseModel):
-    """What a version must show before it serves."""
-
-    model_config = _FROZEN
-
-    regression_prompts: int = Field(default=200, ge=20)
-    """Prompts of the regression set."""
-    regression_drop: float = Field(default=0.05, ge=0, le=1)
-    """How far below v0 its score may fall."""
-    regression_file: Path | None = None
-    """JSON lines of {"messages": [...], "expect": ["word", ...]}, the set of other models."""
-    win_prompts: int = Field(default=200, ge=20)
-    """Held-out prompts of the comparison with the live version; half, where those decide it."""
-    win_replies: int = Field(default=4, ge=1)
-    """Answers of each version to each of them, all compared with all: a small step shows."""
-    kl_limit: float = Field(default=5.0, gt=0)
-    """Nats per reply from v0 above which a version is refused."""
-
-
 class LearnerSettings(BaseModel):
     """When a round runs, and with what."""
 
@@ -136,8 +143,10 @@ class LearnerSettings(BaseModel):
     """How the policy is improved: `rloo` compares a prompt's replies and needs no critic."""
     weights: Literal["full", "lora"] = "full"
     """What is trained: all weights, or adapters over v0, of which memory then holds one copy."""
-    mode: Literal["auto"] = "auto"
-    """What follows a passed gate: `auto` promotes."""
+    sampler: Literal["embedded", "vllm"] = "embedded"
+    """What draws PPO's replies: an engine of the learner's, or, with lora, those of `vllm.urls`."""
+    mode: Mode = "auto"
+    """After a passed gate: promote; try on some people; wait for a person; or never serve."""
     schedule: str | None = None
     """Cron line (five fields, local time) of rounds that run whatever waits: `0 3 * * *`."""
     rankings_per_round: int = Field(default=32, ge=1)
@@ -154,12 +163,16 @@ class LearnerSettings(BaseModel):
     """How often the learner looks for work, in seconds."""
     idle_s: float = Field(default=0.2, ge=0)
     """Seconds of a tick that go to new rankings and stored answers between rounds; 0 is none."""
-    lease_s: float = Field(default=30.0, gt=1)
+    lease_s: float = Field(default=25.0, gt=1)
     """How long a silent learner keeps its round, in seconds; then another may take it over."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of training; unset, one for each core. The server comes first on all of them."""
+    processes: int = Field(default=1, ge=1)
+    """Processes that share a round's work here, one for each GPU; torchrun starts its own."""
     save_every: int = Field(default=2, ge=1)
     """PPO steps between saves of a running round; a save takes about a twentieth of a step."""
+    keep_versions: int = Field(default=12, ge=1)
+    """Newest policies, and reward models, whose files stay; so does what serves or is needed."""
     tensorboard: Path | None = None
     """Folder for each round's figures as TensorBoard events; needs the package `tensorboard`."""
     device: str = "auto"
@@ -191,6 +204,14 @@ class LearnerSettings(BaseModel):
             raise ValueError("weights `lora` hold the reference fixed: it is the base of all nets")
         return ppo
 
+    @field_validator("sampler")
+    @classmethod
+    def _engines_take_adapters(cls, sampler: str, info: ValidationInfo) -> str:
+        """Whole weights would have to be loaded anew before every step."""
+        if sampler == "vllm" and info.data.get("weights") == "full":
+            raise ValueError("the sampler vllm takes adapters: set learner.weights to lora")
+        return sampler
+
     @field_validator("dtype")
     @classmethod
     def _steps_are_not_lost(cls, dtype: str, info: ValidationInfo) -> str:
@@ -199,10 +220,24 @@ class LearnerSettings(BaseModel):
             raise ValueError("full weights are trained in float32; bfloat16 is for a frozen base")
         return dtype
 
+    @field_validator("device")
+    @classmethod
+    def _each_process_has_its_own(cls, device: str, info: ValidationInfo) -> str:
+        if info.data.get("processes", 1) > 1 and device not in ("auto", "cpu"):
+            raise ValueError(f"{device} is one device for several processes: use `auto` or `cpu`")
+        return device
+
     @property
     def cpu_threads(self) -> int:
         """`threads`, or as many as there are cores."""
         return self.threads or os.cpu_count() or 1
+
+
+class LogPart(Protocol):
+    """What the learner process reads of the log's settings."""
+
+    @property
+    def format(self) -> Literal["plain", "json"]: ...
 
 
 class Settings(Protocol):
@@ -215,7 +250,13 @@ class Settings(Protocol):
     @property
     def database(self) -> DatabaseSettings: ...
     @property
+    def versions(self) -> VersionSettings: ...
+    @property
     def learner(self) -> LearnerSettings: ...
+    @property
+    def vllm(self) -> VllmSettings: ...
+    @property
+    def log(self) -> LogPart: ...
 
 
 ADAPTER_RATE = 10.0

@@ -21,9 +21,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from learner import ranks
 from learner.batching import Batch
 from learner.demonstration import Demonstration
-from learner.optimise import Gradients, Optimiser, rate_of
+from learner.optimise import Gradients, GradientSum, Optimiser, rate_of
 from learner.packing import Packed, Row, packed, rows_of
 from learner.parallel import at_once, halved
 from learner.reward import Report
@@ -145,15 +146,19 @@ def held_out_loss(net: PreTrainedModel, given: Sequence[Demonstration]) -> float
 
 
 def _learn(net: PreTrainedModel, optimiser: Optimiser, step: Step) -> dict[str, float]:
-    """One optimiser step, in two halves at once where there are two rows."""
+    """One optimiser step: in two halves at once where there are two rows, and shared out."""
     count = sum(one.answered for one in step)
 
     def differentiated(rows: Sequence[Row]) -> tuple[Gradients, float]:
-        batch = packed(rows, net.device)
-        loss = supervised_loss(net, batch) * len(batch.targets_N) / count
-        return optimiser.gradients(loss), loss.item()
+        total, whole = GradientSum(optimiser), 0.0
+        for own, counts in ranks.evenly(rows, ranks.in_one):
+            batch = packed(own, net.device)
+            loss = supervised_loss(net, batch) * len(batch.targets_N) / count * float(counts)
+            total.add(loss)
+            whole += loss.item()
+        return total.take(), whole
 
     found = at_once(differentiated, halved(rows_of(step, ROW)))
-    loss = sum(loss for _, loss in found)
+    loss = ranks.total(sum(loss for _, loss in found))
     norm = optimiser.follow([gradients for gradients, _ in found], loss)
     return {"loss": loss, "gradient_norm": norm}

@@ -45,7 +45,7 @@ class Sieve:
     def prompts(self, given: Sequence[LoggedPrompt]) -> list[LoggedPrompt]:
         """Those without any; a prompt waits for nothing, and is only counted."""
         held, kept = self._parted(given, lambda one: personal.in_turns(one.messages))
-        self.prompts_held = len(held)
+        self.prompts_held += len(held)
         return kept
 
     def _parted(

@@ -6,22 +6,28 @@ goes on with the round, or repeats it, reads them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from feedback.preferences import RankedPrompt
 from feedback.records import Claim, Reason
 from feedback.store import Store
 from feedback.trust.alarm import ROUNDS, alarm_reason, raters_reason
+from feedback.trust.judgements import Judgement
 from feedback.trust.settings import TrustSettings
 from feedback.trust.weights import apply, weigh
 from learner.sieve import Sieve
 
 
 def weighed(
-    store: Store, claim: Claim, settings: TrustSettings, sieve: Sieve
+    store: Store,
+    claim: Claim,
+    settings: TrustSettings,
+    sieve: Sieve,
+    criteria: Collection[str] = (),
 ) -> list[RankedPrompt]:
-    """What is written down for the round; else all rankings that there are and that the sieve lets
-    through, weighed and written down. Those that are left out are not among them. Raises LeaseLost.
+    """What is written down for the round; else all rankings that there are, as a whole and by these
+    criteria, and that the sieve lets through, weighed and written down. Those that are left out are
+    not among them. Raises LeaseLost.
     """
     found = store.used_rankings(claim.round_id)
     if found or store.round(claim.round_id).repeat_of is not None:
@@ -29,7 +35,10 @@ def weighed(
     rankings = sieve.rankings(store.training_rankings())
     kept = {ranked.ranking_id for ranked in rankings}
     judgements = [one for one in store.judgements() if one.ranking_id in kept]
-    weighing = weigh(judgements, settings, claim.round_id)
+    others = sieve.rankings(store.rankings_by(criteria)) if criteria else []
+    by_criterion = [Judgement.of(ranked) for ranked in others]
+    weighing = weigh(judgements, settings, claim.round_id, by_criterion)
+    rankings = sorted([*rankings, *others], key=lambda ranked: ranked.ranking_id)
     store.use_rankings(claim, [r.ranking_id for r in rankings], weighing.down)
     return apply(rankings, weighing)
 

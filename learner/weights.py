@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from learner.ranks import sharding
+
 Weights = dict[str, Tensor]
 """By name."""
 
@@ -23,7 +25,7 @@ def copied(net: nn.Module) -> Weights:
 def put_back(net: nn.Module, kept: Weights) -> None:
     """What was kept, into the net."""
     for name, weight in trained(net).items():
-        weight.copy_(kept[name])
+        weight.copy_(sharding.placed(kept[name], weight))
 
 
 @torch.no_grad()

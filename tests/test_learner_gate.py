@@ -1,94 +1,59 @@
-"""What the gate counts as a win."""
+"""Updates of the built-in model before the gate, each refused by the check that should."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import Any, cast
+from dataclasses import replace
 
 import pytest
-import torch
 
-from learner.batching import Group
-from learner.gate import FIRST_LOOK, LAST_LOOK, Case, _duel, _win_rate, _wins
-from policy.model import Model, load
-from tests.tiny_models import make_tiny
+from benchmarks.mistaught_updates import mistaught
+from benchmarks.preferences import asks_back
+from benchmarks.spoiled_updates import spoiled
+from benchmarks.update_stand import QUICK, Stand, Update
+from learner.gate import CHECKS, Decision
 
-HELD_OUT = [(5 + number, 6, 7) for number in range(40)]
-
-
-class Judge:
-    """Scores the new version's replies and the live one's in turn: the new one's lead by this much
-    in each half, the same on every prompt or one for each."""
-
-    def __init__(self, *leads: float | list[float]) -> None:
-        self.leads = leads
-        self.calls = 0
-
-    def score(self, groups: Sequence[Group]) -> list[list[float]]:
-        lead = self.leads[self.calls // 2] if self.calls % 2 == 0 else 0.0
-        self.calls += 1
-        each = lead if isinstance(lead, list) else [lead] * len(groups)
-        return [[one] * len(group.replies) for one, group in zip(each, groups, strict=True)]
-
-
-def case_of(model: Model, judge: Judge) -> Case:
-    """What a duel reads of a case."""
-    fields: dict[str, Any] = {
-        "live": model,
-        "judge": judge,
-        "judge_scale": 1.0,
-        "held_out": HELD_OUT,
-        "max_tokens": 4,
-        "seed": 0,
-    }
-    return cast(Case, SimpleNamespace(**fields))
+CHEAP = [*spoiled(), *(bad for bad in mistaught() if bad.name == "a backdoor planted by rankings")]
+"""Those that little or no training makes."""
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return load(make_tiny(tmp_path_factory.mktemp("tiny") / "policy", "llama", seed=0))
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Stand:
+    return Stand(tmp_path_factory.mktemp("stand"), replace(QUICK, prompts=24))
 
 
-def test_a_comparison_counts_by_its_probability_of_being_won() -> None:
-    """Two answers one deviation ahead of one, which is worth log-odds of 2: e^2 to 1 each."""
-    share = _wins([1.0, 1.0], [0.0], scale=2.0)
-    assert share == pytest.approx(math.exp(2) / (1 + math.exp(2)), abs=1e-6)
+@pytest.fixture(scope="module")
+def unchanged(stand: Stand) -> Decision:
+    """Of the live version, published once more."""
+    return stand.decide(stand.publish(stand.policy()), asks_back)
 
 
-def test_the_same_scores_win_half() -> None:
-    """All with all, four comparisons."""
-    assert _wins([0.3, -0.7], [-0.7, 0.3], scale=1.5) == pytest.approx(0.5, abs=1e-6)
+def lost(decision: Decision) -> list[str]:
+    return [reason.check for reason in decision.reasons if not reason.passed]
 
 
-def test_a_version_that_does_not_lead_on_the_first_half_has_lost(model: Model) -> None:
-    """Level on the first twenty of forty prompts: the others, where it would win, are not asked."""
-    duel = _duel(model, case_of(model, Judge(0.0, 9.0)), replies=2)
-    assert len(duel.wins) == 20
-    assert not _win_rate(duel).passed
+@pytest.mark.parametrize("update", CHEAP, ids=[update.name for update in CHEAP])
+def test_a_bad_update_is_refused_by_the_check_that_should(stand: Stand, update: Update) -> None:
+    """Spoiled files and weights, and a backdoor whose trigger nobody named."""
+    decision = stand.decide(update.make(stand), update.preference, update.newest)
+    assert not decision.passed
+    assert update.check in lost(decision), [reason.text for reason in decision.reasons]
 
 
-def test_a_version_that_leads_by_far_on_the_first_half_has_won(model: Model) -> None:
-    """Sure wins on all of it: the others, where it would lose, are not asked."""
-    duel = _duel(model, case_of(model, Judge(9.0, -9.0)), replies=2)
-    assert len(duel.wins) == 20
-    assert _win_rate(duel).passed
+def test_an_update_that_changes_nothing_loses_the_duel_alone(unchanged: Decision) -> None:
+    """Every other check finds nothing: chance alone refuses nobody."""
+    assert set(lost(unchanged)) <= {"win_rate"}
+    assert len(unchanged.reasons) == CHECKS
 
 
-def test_a_close_first_half_is_not_enough(model: Model) -> None:
-    """Eleven sure wins and nine sure losses lead, by less than 2.797 errors; then all forty count,
-    and twenty more losses lose."""
-    duel = _duel(model, case_of(model, Judge([9.0] * 11 + [-9.0] * 9, -9.0)), replies=2)
-    assert len(duel.wins) == 40
-    assert duel.rate[0] == pytest.approx(11 / 40, abs=1e-3)
-    assert not _win_rate(duel).passed
+def test_an_update_that_changes_nothing_has_not_moved(unchanged: Decision) -> None:
+    """The log-ratio of the same weights is 0 for every reply, but for rounding."""
+    assert unchanged.figures["kl"] == pytest.approx(0.0, abs=1e-3)
+    assert unchanged.figures["triggers"] == pytest.approx(0.0, abs=1e-3)
+    assert unchanged.figures["served"] < 1e-4
 
 
-def test_two_looks_err_as_one_does() -> None:
-    """Two equal versions, in a hundred thousand pairs of halves: one side or the other passes at a
-    look about one time in twenty, as with a single look at 1.96."""
-    draws = torch.Generator().manual_seed(0)
-    first, second = torch.randn(2, 100_000, generator=draws)
-    passed = (first.abs() > FIRST_LOOK) | (((first + second) / 2**0.5).abs() > LAST_LOOK)
-    assert passed.float().mean().item() == pytest.approx(0.05, abs=0.003)
+def test_every_check_says_what_it_found(unchanged: Decision) -> None:
+    """A sentence each, and a number wherever one was measured."""
+    assert all(reason.text.endswith(".") for reason in unchanged.reasons)
+    told = {reason.check for reason in unchanged.reasons if reason.value is None}
+    assert told == {"integrity", "loads"}

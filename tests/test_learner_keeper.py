@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from learner import schedule
+from learner.progress import Progress
 from learner.schedule import ticking
 from tests.test_learner_round import Product
 
@@ -92,3 +96,56 @@ def test_a_cron_line_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     product = Product(tmp_path, schedule="every night")
     with pytest.raises(ValueError, match="fields"), ticking(product.keeper):
         pass
+
+
+def test_a_look_that_hangs_is_seen_though_the_heart_beats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that waits for a disk for 20 minutes; meanwhile the other thread's beats say so. One
+    that comes back starts anew.
+    """
+    product = Product(tmp_path)
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def hang() -> None:
+        clock[0] += 1200.0
+        product.keeper.beat()
+
+    product.keeper.look()
+    monkeypatch.setattr(product.keeper, "_examine", hang)
+    product.keeper.look()
+    assert product.store.learner().still_s == 1200.0
+    monkeypatch.setattr(product.keeper, "_examine", lambda: None)
+    product.keeper.look()
+    product.keeper.beat()
+    assert product.store.learner().still_s == 0.0
+
+
+def test_a_round_that_goes_on_is_no_standstill(tmp_path: Path) -> None:
+    """Its steps count, not the look that began it long ago."""
+    product = Product(tmp_path)
+    product.store.request_round(trigger="operator", actor="ada")
+    claim = product.store.claim_round("learner", 60.0)
+    assert claim is not None
+    product.keeper.looked -= 2000.0
+    product.keeper.progress = Progress(product.store, claim)
+    product.keeper.progress.stage("ppo", 10)
+    assert product.keeper.still_s < 60.0
+
+
+def test_a_clock_that_is_set_back_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an hour: what was due soon is due in an hour, until somebody sees it."""
+    product = Product(tmp_path, tick_s=0.05)
+    looked = threading.Event()
+    monkeypatch.setattr(product.keeper, "look", looked.set)
+    with ticking(product.keeper) as ticker:
+        in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+        ticker._scheduler.modify_job("look", next_run_time=in_an_hour)
+        looked.clear()
+        hour_ago = schedule._ahead() - 3600.0
+        monkeypatch.setattr(schedule, "_ahead", lambda: hour_ago)
+        ticker.follow_clock()
+        assert looked.wait(60.0)

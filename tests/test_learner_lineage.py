@@ -101,6 +101,24 @@ def test_a_promotion_begins_anew(store: Store) -> None:
     assert start_of(store, "v0") == led
 
 
+def test_an_apprentice_goes_on_from_what_it_has_become(store: Store) -> None:
+    """Nobody is answered by what is in the shadow, but the next round begins there; once a person
+    has rejected it, the one before is the start.
+    """
+    for parent, id in (("v0", "v1"), ("v1", "v2")):
+        store.request_round(actor="test", trigger="operator")
+        claim = store.claim_round("learner", 60.0)
+        assert claim is not None
+        store.register_version(
+            id, digest=id, parent=parent, kind="full", round_id=claim.round_id, claim=claim
+        )
+        store.finish_round(claim, outcome="shadow", version_id=id)
+        assert start_of(store, "v0") == id
+    assert store.live().version == "v0"
+    store.reject("v2", actor="test", reason="not like this")
+    assert start_of(store, "v0") == "v1"
+
+
 TUNED = {"stage": "sft"}
 
 

@@ -63,6 +63,15 @@ def test_ratings_stay_with_their_ranking() -> None:
     assert list(group.criteria["helpful"]) == pytest.approx(expected)
 
 
+def test_a_ranking_by_a_criterion_orders_nothing_else() -> None:
+    """Of the three answers the third comes before the first by helpfulness; by honesty, which does
+    not count, nothing is learned.
+    """
+    ranked = [replace(stored((2, None, 1)), criterion=name) for name in ("helpful", "honest")]
+    [group] = sides_of(ranked, [], HELPFUL)["train"]
+    assert (group.ranks, group.orders) == ((), {"helpful": (2, 1)})
+
+
 def test_by_default_a_ranking_is_a_ranking() -> None:
     """No rating is read, no mark is a group, and each stays on its side, in order."""
     rankings: list[RankedPrompt] = [

@@ -22,7 +22,10 @@ from learner.reward import RankedGroup
 from learner.rewarder import Rewarder
 from learner.settings import LearnerSettings, Settings
 from policy.chat import Message
+from policy.settings import VersionSettings
 from policy.versions import Versions
+from policy.vllm.settings import VllmSettings
+from tests.feedback_databases import execute
 from tests.test_learner_reward import made_rankings
 from tests.tiny_classifiers import make_classifier
 from tests.tiny_models import make_tiny
@@ -42,6 +45,8 @@ def settings_in(folder: Path, **changed: object) -> Settings:
         data=folder / "data",
         model=str(folder / "model"),
         database=DatabaseSettings(),
+        versions=VersionSettings(),
+        vllm=VllmSettings(),
         learner=LearnerSettings.model_validate(SMALL | changed),
     )
     return cast("Settings", settings)
@@ -163,12 +168,27 @@ def test_rankings_become_a_version_with_reasons(tmp_path: Path) -> None:
     assert sum(share for _, _, share in round_.reward["reliability"]) == pytest.approx(1)
     assert round_.reward["agreement"] is None  # one person ranked
     checks = [reason.check for reason in round_.reasons]
-    assert checks[:5] == ["reward_accuracy", "improve", "integrity", "finite", "canned"]
+    assert checks[:5] == ["reward_accuracy", "improve", "integrity", "finite", "loads"]
     assert product.versions.verify("v1").parent == "v0"
     assert product.versions.verify("r1").kind == "reward"
     assert product.store.live().version == ("v1" if round_.outcome == "promoted" else "v0")
     assert product.store.waiting().count == 0
     assert product.store.learned_from("v1", "ada").yours == 90
+
+
+def test_a_round_draws_from_imported_prompts(tmp_path: Path) -> None:
+    """They are on record as the round's, and a set that has none is named in its reasons."""
+    sets = {"week": 0.5, "nobody's": 0.25}
+    product = Product(tmp_path, ppo={**SMALL["ppo"], "prompt_sets": sets})  # type: ignore[dict-item]
+    asked = [(("user", f"the capital of {word} please"),) for word in WORDS]
+    product.store.add_prompts("week", asked, person="eve")
+    product.rank(90, seed=1)
+    product.keeper.look()
+    [round_] = product.store.rounds()
+    assert round_.state == "done", round_.error
+    assert "prompt_sets" in [reason.check for reason in round_.reasons]
+    database = product.settings.database.resolve(product.settings.data)
+    assert execute(database, "select count(*) from round_set_prompt") == [(len(WORDS),)]
 
 
 def test_a_round_runs_on_a_pessimist_of_several_heads(tmp_path: Path) -> None:
@@ -390,7 +410,10 @@ def test_a_round_that_fails_says_why_and_changes_nothing(tmp_path: Path) -> None
 def test_a_folder_without_a_row_is_cleared_by_the_next_round(tmp_path: Path) -> None:
     """A learner killed between publishing and registering leaves v1; the next round removes it."""
     product = Product(tmp_path)
-    product.versions.publish("v1", product.model, kind="full", parent="v0", round=1)
+    product.versions.publish(
+        product.store.next_id("v"), product.model, kind="full", parent="v0", round=1
+    )
+    assert product.versions.ids() == ["v0", "v1"]
     product.store.request_round(trigger="operator", stages=None, actor="ada")
     product.keeper.look()
     assert product.versions.ids() == ["v0"]

@@ -6,12 +6,14 @@ import json
 import logging
 import math
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+import rankloop_faults
 from learner.saved import Saved
 from learner.state import State, draws_of, put_draws
 
@@ -144,3 +146,16 @@ def test_a_generator_goes_on_where_it_stood() -> None:
     other = random.Random(2)
     put_draws(other, kept)
     assert [other.gauss(0, 1), other.random()] == expected
+
+
+def test_a_full_disk_keeps_the_state_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Step 10 does not fit: 9 stays, nothing else lies there, and the log says so."""
+    saved = Saved(tmp_path / "7", BELONGS)
+    saved.write_step(9, made(9))
+    monkeypatch.setattr(rankloop_faults, "_passed", Counter())
+    monkeypatch.setenv(rankloop_faults.FAULT_AT, "saved.rename:full")
+    saved.write_step(10, made(10))
+    assert sorted(path.name for path in saved.folder.iterdir()) == ["round.json", "step-9"]
+    assert "step-10 is not saved, the round goes on: [Errno 28]" in caplog.text

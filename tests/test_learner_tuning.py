@@ -35,10 +35,21 @@ def test_demonstrations_become_a_version(tmp_path: Path) -> None:
         "held_out_loss",
         "integrity",
         "finite",
+        "loads",
+        "language",
         "canned",
         "regression",
         "win_rate",
         "kl",
+        "kl_live",
+        "served",
+        "entropy",
+        "length",
+        "unfinished",
+        "repetition",
+        "refusals",
+        "words",
+        "triggers",
     ]
     assert (found["win_rate"].value, found["kl"].limit) == (None, None)
     assert "trains no judge" in found["win_rate"].text

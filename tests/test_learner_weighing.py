@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from feedback.preferences import RankedPrompt
@@ -10,6 +12,7 @@ from feedback.store import Store
 from feedback.trust.settings import TrustSettings
 from learner.sieve import Sieve
 from learner.weighing import of_raters, weighed
+from tests.exchanged import brought
 from tests.feedback_databases import a_generation
 from tests.test_feedback_training import claim
 
@@ -42,6 +45,29 @@ def test_what_is_left_out_is_on_record_and_not_learned_from(store: Store, crowd:
     assert [(info.person, info.reason) for info in out] == [
         ("eve", "cap: 6 rankings, of one person 3 count")
     ] * 3
+
+
+def test_what_was_imported_is_no_one_persons(store: Store, crowd: Claim) -> None:
+    """Twenty pairs that ann brought from a file count in full, beside her own."""
+    rows = [{"prompt": f"Q{n}", "chosen": "yes", "rejected": "no"} for n in range(20)]
+    assert brought(store, "trl-preference", rows, "ann").imported == 20
+    found = weighed_by(store, crowd)
+    assert Counter(one.person for one in found) == {"ann": 22, "bob": 2, "eve": 3}
+
+
+def test_rankings_by_a_criterion_have_a_cap_of_their_own(store: Store, crowd: Claim) -> None:
+    """Eve ranked six more by honesty, of which a cap of 2 leaves two; of what she said of the whole
+    three are left as without them, and by helpfulness, which is not asked for, nothing is.
+    """
+    for number in range(6):
+        for criterion in ("honest", "helpful"):
+            id = f"c{number + 4}"
+            store.add_ranking(person="eve", completion_id=id, ranks=[1, 2], criterion=criterion)
+    sieve = Sieve(store, crowd, allowed=True)
+    found = weighed(store, crowd, SETTINGS, sieve, ["honest"])
+    said = [one.criterion for one in found if one.person == "eve"]
+    assert (said.count("honest"), said.count(None), len(said)) == (2, 3, 5)
+    assert store.used_rankings(crowd.round_id) == found
 
 
 def test_whoever_goes_on_reads_the_weights(store: Store, crowd: Claim) -> None:

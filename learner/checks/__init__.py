@@ -1,0 +1,1 @@
+"""The gate's checks, a file for each kind; each says what it measured as a `Reason`."""
