@@ -1,6 +1,6 @@
 """The serving process: `python -m server`, or `rankloop server`.
 
-The process that decodes is started before anything else is imported: what it imports takes longest.
+A process that decodes is started before anything else is imported: what it imports takes longest.
 Tensors are its own: to this process there is no torch, which transformers would import for seconds
 to tokenise a text.
 """
@@ -15,12 +15,15 @@ from .worker import Worker
 
 def main(settings: Settings) -> None:
     """Serves until told to stop, and ends the process."""
-    worker = Worker(settings.server)
-    worker.spawn()
+    worker: Worker | None = None
+    if settings.server.sampler == "embedded":
+        worker = Worker(settings.server, settings.log.format)
+        worker.spawn()
     sys.modules["torch"] = None  # type: ignore[assignment]
     from .run import serve
+    from .samplers import sampler_of
 
-    serve(settings, worker)
+    serve(settings, worker or sampler_of(settings))
 
 
 if __name__ == "__main__":

@@ -1,30 +1,35 @@
 """Who may speak to the server, as whom, and how much at a time.
 
-Without a key it answers on loopback only, to names that mean loopback, so that no web page can
-reach it by rebinding its own name. With a key every route but the two health checks wants it as a
-bearer token.
+While nobody has a key it answers on loopback only, to names that mean loopback, so that no web page
+can reach it by rebinding its own name. Else every route but the health checks and those to sign in
+by wants a key or a session as a bearer token, and of a person's own the scope that it needs.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import secrets
-from uuid import uuid4
+from collections.abc import Callable, Sequence
 
 from pydantic import SecretStr
-from starlette.datastructures import Headers, MutableHeaders
+from sqlalchemy.exc import OperationalError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .errors import REQUEST_ID, ApiError, as_api_error, response_to
+from . import callers
+from .callers import KEY_PERSON, LOCAL_PERSON
+from .errors import ApiError, as_api_error, response_to
+from .hosts import is_loopback
+from .keyring import Keyring
+from .scopes import OPEN_ROUTES, SIGN_IN_ROUTES, check_scope, route_of
 
-OPEN_ROUTES = frozenset({"/livez", "/readyz", "/health"})
+ROUTE = "rankloop.route"
+"""In a request's scope: method and template of the route that answers it, None for none."""
 MAX_BODY = 2**20
 LARGE_BODIES = {"/v1/import": 2**28}
 """Of routes that let go of a body as it comes: 256 MiB. The command has no bound."""
 JSON_LINES = frozenset({"application/jsonl", "application/x-ndjson", "application/octet-stream"})
 """Content types of a body that is JSON line by line; which routes take one is theirs to say."""
-LOCAL_PERSON, KEY_PERSON = "local", "key"
 
 
 class NeedsKey(SystemExit):
@@ -33,7 +38,8 @@ class NeedsKey(SystemExit):
     def __init__(self, host: str) -> None:
         super().__init__(
             f"{host} can be reached by other machines, so it needs a key. Type:\n"
-            f"RANKLOOP_KEY=$(openssl rand -hex 24) rankloop server --host {host}"
+            f"RANKLOOP_KEY=$(openssl rand -hex 24) rankloop server --host {host}\n"
+            "or give somebody a key first: rankloop users add NAME"
         )
 
 
@@ -42,96 +48,66 @@ def usable(key: SecretStr | None) -> SecretStr | None:
     return key if key is not None and key.get_secret_value().strip() else None
 
 
-def check_binding(host: str, key: SecretStr | None) -> None:
-    """Raises NeedsKey if others could come in without one."""
-    if usable(key) is None and not is_loopback(host):
+def check_binding(
+    host: str, key: SecretStr | None, anybody: Callable[[], bool] = lambda: False
+) -> None:
+    """Raises NeedsKey if others could come in without one. `anybody`: has somebody a key of their
+    own?"""
+    if usable(key) is None and not is_loopback(host) and not anybody():
         raise NeedsKey(host)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def host_name(header: str) -> str:
-    """`Host: [::1]:8000` -> `::1`, `localhost:8000` -> `localhost`."""
-    if header.startswith("["):
-        return header[1:].partition("]")[0]
-    return header.partition(":")[0].lower()
-
-
 class Access:
-    """Lets a request through, or answers it with 401 or 403. Whom feedback counts for is
-    `person`."""
+    """Lets a request through, as its caller's, or answers it with 401 or 403. Whom feedback counts
+    for is `person`. `routes`: all there are, in the order in which they are tried."""
 
-    def __init__(self, app: ASGIApp, key: SecretStr | None) -> None:
+    def __init__(self, app: ASGIApp, keyring: Keyring, routes: Sequence[BaseRoute]) -> None:
         self.app = app
-        self.key = key
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self.refusal(scope) if scope["type"] == "http" else None
-        if refusal is None:
-            await self.app(scope, receive, send)
-        else:
-            await response_to(refusal)(scope, receive, send)
-
-    def refusal(self, scope: Scope) -> ApiError | None:
-        headers = Headers(scope=scope)
-        if self.key is None:
-            return self._wrong_host(headers)
-        if scope["path"] in OPEN_ROUTES:
-            return None
-        return self._wrong_key(headers, self.key.get_secret_value())
-
-    @staticmethod
-    def _wrong_host(headers: Headers) -> ApiError | None:
-        if is_loopback(host_name(headers.get("host", ""))):
-            return None
-        message = "Without a key this server answers to localhost only. Set RANKLOOP_KEY."
-        return ApiError(403, message, code="host_not_allowed")
-
-    @staticmethod
-    def _wrong_key(headers: Headers, key: str) -> ApiError | None:
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not given:
-            message = "You didn't provide an API key. Send it as Authorization: Bearer KEY."
-            return ApiError(401, message, code="missing_api_key")
-        if not secrets.compare_digest(given.strip().encode(), key.encode()):
-            return ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
-        return None
-
-
-def person(user: str | None, key: SecretStr | None) -> str:
-    """Whom an answer or a ranking belongs to: OpenAI's `user`, else the one who has the machine or
-    the key."""
-    if user is not None:
-        return user
-    return LOCAL_PERSON if key is None else KEY_PERSON
-
-
-class RequestIds:
-    """Gives every request an id, and every answer the header that says it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+        self.keyring = keyring
+        self.routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        scope[REQUEST_ID] = f"req_{uuid4().hex}"
+        try:
+            caller = await self._caller(scope)
+        except (ApiError, OperationalError) as refusal:
+            await response_to(as_api_error(refusal))(scope, receive, send)
+            return
+        token = callers.CURRENT.set(caller)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            callers.CURRENT.reset(token)
 
-        async def with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID] = scope[REQUEST_ID]
-            await send(message)
+    async def _caller(self, scope: Scope) -> callers.Caller:
+        headers, scope[ROUTE] = Headers(scope=scope), route_of(scope, self.routes)
+        if scope["path"] in OPEN_ROUTES and self.keyring.is_closed:
+            return callers.OWNER
+        if scope[ROUTE] in SIGN_IN_ROUTES:
+            return await self.keyring.stranger(headers)
+        caller = await self.keyring.caller(headers)
+        check_scope(caller, scope[ROUTE])
+        return caller
 
-        await self.app(scope, receive, with_id)
+
+def person(user: str | None, key: SecretStr | None) -> str:
+    """Whom an answer or a ranking belongs to: the one whose key it is; for the owner OpenAI's
+    `user`, else the one who has the machine or the key. Raises ApiError for somebody else's name.
+    """
+    own = callers.speaking_as(user)
+    if own is not None:
+        return own
+    if user is not None:
+        return user
+    return LOCAL_PERSON if key is None else KEY_PERSON
+
+
+def asker(user: str | None, key: SecretStr | None) -> str:
+    """The same for a request for answers: clients put what they like into OpenAI's `user`, so that
+    of a person's own key it counts for nothing."""
+    return callers.current().person or person(user, key)
 
 
 class Bodies:

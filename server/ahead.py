@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from random import Random
-from uuid import uuid4
 
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from feedback.errors import StoreError
 from feedback.labelling import PromptSource
-from policy.params import SamplingParams
 
-from .ask import Ask, Prompt
+from .ask import aside
 from .errors import ApiError
 from .generation import Generation
 from .serving import MODEL, Serving
@@ -52,7 +49,7 @@ class Ahead:
     def start(self) -> None:
         """Begins to look."""
         self._loop = asyncio.get_running_loop()
-        self._task = self._loop.create_task(self._run())
+        self._task = self._loop.create_task(self._run(), name="what makes items to label")
         self._task.add_done_callback(tell_of_end)
 
     def stop(self) -> None:
@@ -79,15 +76,16 @@ class Ahead:
             await asyncio.sleep(pause_s)
 
     async def _make_one(self) -> bool:
-        """Makes an item for whoever has too few; says whether there was anything to do."""
-        version = self._serving.current_id
+        """Makes an item for whoever has too few; says whether there was anything to do. While a
+        version is tried, half of an item's answers are its own."""
+        version = self._serving.canary_id or self._serving.current_id
         if version is None or self._serving.draining or not await self._is_needed():
             return False
         source = await run_in_threadpool(self._serving.store.next_source, version)
         if source is None:
             return False
         try:
-            await self._answer(source)
+            await self._answer(source, version)
         except ApiError as error:
             if error.status >= 500:
                 raise
@@ -98,7 +96,9 @@ class Ahead:
 
     async def _is_needed(self) -> bool:
         for person in self._labelling():
-            ready = await run_in_threadpool(self._serving.store.ready_tasks, person)
+            ready = await run_in_threadpool(
+                self._serving.store.ready_tasks, person, self._serving.canary_id
+            )
             if ready >= self._settings.ready:
                 self._stocked.add(person)
             elif not ready or not self._serving.in_flight:
@@ -112,14 +112,30 @@ class Ahead:
         self._stocked &= self._asked_at.keys()
         return [person for person in self._asked_at if person not in self._stocked]
 
-    async def _answer(self, source: PromptSource) -> None:
-        async with Generation(self._serving, self._ask(source), aside=True) as generation:
-            async for _ in generation.pieces():
-                pass
-            await generation.store()
-            texts = {choice.text for choice in generation.choices}
-            wanted = self._wanted() if len(texts) > 1 else 0
-            await self._keep(source, generation.candidate_ids, generation.version, wanted)
+    async def _answer(self, source: PromptSource, version: str) -> None:
+        candidates, texts = [], set()
+        for model, count in self._shares():
+            ask = aside(source, model, n=count)
+            async with Generation(self._serving, ask, aside=True) as generation:
+                async for _ in generation.pieces():
+                    pass
+                await generation.store()
+                candidates += generation.candidate_ids
+                texts |= {choice.text for choice in generation.choices}
+        wanted = self._wanted() if len(texts) > 1 else 0
+        await self._keep(source, candidates, version, wanted)
+
+    def _shares(self) -> list[tuple[str, int]]:
+        """By whom an item's answers are, and how many."""
+        canary, live, answers = (
+            self._serving.canary_id,
+            self._serving.current_id,
+            self._settings.answers,
+        )
+        if canary is None:
+            return [(MODEL, answers)]
+        half = answers // 2
+        return [(f"{MODEL}@{live}", answers - half), (f"{MODEL}@{canary}", half)]
 
     async def _keep(
         self, source: PromptSource, candidates: list[str], version: str, wanted: int
@@ -131,26 +147,8 @@ class Ahead:
         shared = self._chance.random() < self._settings.shared
         return self._settings.labels + (EXTRA_LABELS if shared else 0)
 
-    def _ask(self, source: PromptSource) -> Ask:
-        """The answers stay with the conversation, and the person, that the prompt is from."""
-        return Ask(
-            id=f"chatcmpl-{uuid4().hex}",
-            model=MODEL,
-            prompts=(Prompt(messages=source.messages),),
-            n=self._settings.answers,
-            max_tokens=None,
-            sampling=SamplingParams(temperature=1.0, seed=secrets.randbits(53)),
-            stops=(),
-            stop_ids=frozenset(),
-            ignore_eos=False,
-            person=source.person,
-            consented=True,
-            listed=False,
-            conversation_id=source.conversation_id,
-        )
-
 
 def tell_of_end(task: asyncio.Task[None]) -> None:
-    """Without it a mistake of ours would end the queue in silence; people chat on either way."""
+    """Without it a mistake of ours would end it in silence; people chat on either way."""
     if not task.cancelled() and task.exception() is not None:
-        log.error("no more items are made to label", exc_info=task.exception())
+        log.error("%s has ended", task.get_name(), exc_info=task.exception())

@@ -9,8 +9,14 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
 
 from . import (
+    alarms,
+    audit,
+    battles,
+    canaries,
+    candidates,
     compared,
     completions,
     conversations,
@@ -18,36 +24,55 @@ from . import (
     errors,
     exchange,
     health,
+    learner,
+    limits,
     marks,
     me,
     metrics,
     models,
     odds,
-    operations,
+    progress,
     prompts,
     rankings,
     raters,
+    rounds,
+    sign_in,
     tasks,
+    versions,
 )
-from .access import Access, Bodies, RequestIds
+from .access import Access, Bodies
 from .ahead import Ahead
 from .deadlines import Deadlines
+from .forgetting import forgetting
+from .keyring import Keyring
+from .oidc import provider_of
+from .passwords import Passwords
+from .request_ids import RequestIds
+from .sampler import Sampler
+from .samplers import sampler_of
 from .serving import Serving
 from .settings import Settings
-from .worker import Worker
+from .trial import TrialWatch
 
 
-def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
+def create_app(settings: Settings, worker: Sampler | None = None) -> FastAPI:
     """The server as an ASGI application. The model is loaded once it runs; /readyz says when.
     `worker`: decodes for it, if it was started already."""
-    serving = Serving(settings, worker or Worker(settings.server))
-    ahead = Ahead(serving)
+    serving = Serving(settings, worker or sampler_of(settings))
+    serving.metrics.registry.register(alarms.Alarms(serving))
+    ahead, trial = Ahead(serving), TrialWatch(serving)
+    limiter, keyring = limits.Limiter(serving), Keyring(serving)
+    desk = sign_in.Desk(serving, limiter, Passwords(), provider_of(settings.server.oidc))
+    routes: list[BaseRoute] = []
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await serving.start()
         ahead.start()
-        yield
+        trial.start()
+        async with forgetting(serving):
+            yield
+        trial.stop()
         ahead.stop()
         await serving.close()
 
@@ -58,15 +83,19 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
         middleware=[
             Middleware(RequestIds),
             Middleware(metrics.CountRequests, metrics=serving.metrics),
-            Middleware(Access, key=serving.key),
+            Middleware(limits.PerAddress, limiter=limiter),
+            Middleware(Access, keyring=keyring, routes=routes),
             Middleware(Bodies),
             Middleware(Deadlines),
+            Middleware(limits.PerPerson, limiter=limiter),
+            Middleware(audit.Audited, serving=serving),
         ],
         responses=errors.documented(*errors.ANYWHERE),
         docs_url=None,
         redoc_url=None,
     )
     app.state.serving, app.state.ahead = serving, ahead
+    app.state.keyring, app.state.sign_in = keyring, desk
     app.openapi = partial(document, app)  # type: ignore[method-assign]
     errors.install(app)
     for part in (
@@ -77,17 +106,28 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
         demonstrations,
         conversations,
         exchange,
+        sign_in,
         me,
         compared,  # before the versions by id, which it is none of
         prompts,
         tasks,
-        operations,
+        learner,
+        alarms,
+        rounds,
+        canaries,
+        battles,
+        progress,
+        versions,
+        candidates,
         raters,
         odds,
         health,
         metrics,
+        audit,
     ):
         app.include_router(part.router)
+        routes.extend(part.router.routes)
+    routes.extend(route for route in app.routes if isinstance(route, Route))
     return app
 
 

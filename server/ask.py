@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
 
+from feedback.labelling import PromptSource
 from policy.params import SamplingParams
 
 from .bodies import ChatMessage, ChatRequest, TextRequest
@@ -32,6 +33,13 @@ class Prompt:
     ids: tuple[int, ...] | None = None
 
     @property
+    def said(self) -> tuple[tuple[str, str], ...] | tuple[int, ...] | str:
+        """Whichever it is."""
+        if self.text is not None:
+            return self.text
+        return self.messages if self.ids is None else self.ids
+
+    @property
     def param(self) -> str:
         """The field that it came in."""
         return "messages" if self.messages else "prompt"
@@ -41,7 +49,8 @@ class Prompt:
 class Ask:
     """One request for answers: each of the prompts is answered `n` times. The bound on an answer's
     tokens, which `sampling` leaves open, is `max_tokens`, or what there is room for.
-    `prompt_logprobs`: score the prompts too, with so many likeliest tokens."""
+    `prompt_logprobs`: score the prompts too, with so many likeliest tokens. `told`: the answers'
+    log-probabilities are shown."""
 
     id: str
     model: str
@@ -57,6 +66,7 @@ class Ask:
     listed: bool
     conversation_id: str
     prompt_logprobs: int | None = None
+    told: bool = False
 
     @classmethod
     def of(
@@ -87,6 +97,7 @@ class Ask:
             listed=listed,
             conversation_id=conversation_id,
             prompt_logprobs=prompt_logprobs,
+            told=body.tells,
         )
 
     @property
@@ -102,6 +113,26 @@ class Ask:
             "stop_token_ids": sorted(self.stop_ids),
             "ignore_eos": self.ignore_eos,
         }
+
+
+def aside(source: PromptSource, model: str, *, n: int, max_tokens: int | None = None) -> Ask:
+    """What the server asks by itself, of a prompt that somebody else brought: the answers stay with
+    that conversation, and that person, who can take them back."""
+    return Ask(
+        id=f"chatcmpl-{uuid4().hex}",
+        model=model,
+        prompts=(Prompt(messages=source.messages),),
+        n=n,
+        max_tokens=max_tokens,
+        sampling=SamplingParams(temperature=1.0, seed=secrets.randbits(53)),
+        stops=(),
+        stop_ids=frozenset(),
+        ignore_eos=False,
+        person=source.person,
+        consented=True,
+        listed=False,
+        conversation_id=source.conversation_id,
+    )
 
 
 def of_chat(body: ChatRequest, person: str) -> Ask:

@@ -187,6 +187,11 @@ class ChatRequest(Sampled):
         return self.bound == 0
 
     @property
+    def tells(self) -> bool:
+        """Whether the answer's log-probabilities are wanted."""
+        return bool(self.logprobs)
+
+    @property
     def top(self) -> int:
         return self.top_logprobs or 0
 
@@ -240,6 +245,11 @@ class TextRequest(Sampled):
     @property
     def silent(self) -> bool:
         return self.max_tokens == 0
+
+    @property
+    def tells(self) -> bool:
+        """Whether the answer's log-probabilities are wanted."""
+        return self.logprobs is not None
 
     @property
     def top(self) -> int:

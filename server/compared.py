@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from feedback.compared import compare
+from feedback.compared import Comparisons, compare
 from feedback.trust.judgements import Judgement
 from feedback.trust.weights import apply, weigh
 
@@ -20,10 +20,7 @@ router = APIRouter()
 def compared(request: Request) -> dict[str, Any]:
     """Strengths with 95 % intervals, strongest first; length, lists and headings are held constant,
     and people weigh what they weigh in rounds."""
-    serving: Serving = request.app.state.serving
-    rankings = serving.store.training_rankings()
-    weighing = weigh([Judgement.of(r) for r in rankings], serving.settings.learner.trust, 0)
-    found = compare(apply(rankings, weighing))
+    found = comparisons(request.app.state.serving)
     return {
         "object": "list",
         "data": [{"object": "version.compared", **asdict(version)} for version in found.versions],
@@ -33,3 +30,10 @@ def compared(request: Request) -> dict[str, Any]:
         "rankings": found.rankings,
         "pairs": found.pairs,
     }
+
+
+def comparisons(serving: Serving) -> Comparisons:
+    """What people think of versions; what is set aside from learning says so too."""
+    rankings = serving.store.telling_rankings()
+    weighing = weigh([Judgement.of(r) for r in rankings], serving.settings.learner.trust, 0)
+    return compare(apply(rankings, weighing))

@@ -43,8 +43,8 @@ async def chat(request: Request, body: ChatRequest) -> Response:
     """Answers a conversation, `n` times."""
     serving: Serving = request.app.state.serving
     body.check(serving.settings.server)
-    asked = ask.of_chat(body, access.person(body.user, serving.key))
-    generation = Generation(serving, asked)
+    asked = ask.of_chat(body, access.asker(body.user, serving.key))
+    generation = Generation(serving, asked, whole=not body.stream)
     if body.stream:
         return EventStream(generation, lambda: ChatChunks(generation, body))
     return await answered(request, generation, lambda: completion(generation, body))
@@ -56,8 +56,8 @@ async def text(request: Request, body: TextRequest) -> Response:
     it."""
     serving: Serving = request.app.state.serving
     body.check(serving.settings.server)
-    asked = ask.of_text(body, access.person(body.user, serving.key))
-    generation = Generation(serving, asked)
+    asked = ask.of_text(body, access.asker(body.user, serving.key))
+    generation = Generation(serving, asked, whole=not body.stream)
     if body.stream:
         return EventStream(generation, lambda: TextChunks(generation, body))
     return await answered(request, generation, lambda: text_completion(generation, body))

@@ -1,5 +1,6 @@
 """The process that decodes, started by the serving process and ended with it: `python -m
-server.decode_process DESCRIPTOR SETTINGS`, a socket's and the server's section as JSON.
+server.decode_process DESCRIPTOR SETTINGS FORMAT`: a socket's, the server's section as JSON, and the
+log lines'.
 
 A process, because threads of one share a lock: what it takes to send a token to its reader would
 keep the next one from being computed.
@@ -7,23 +8,24 @@ keep the next one from being computed.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
 import sys
+
+import rankloop_logs
 
 from .settings import ServerSettings
 
 SWITCH_S = 0.0002
 
 
-def main(descriptor: int, settings: ServerSettings) -> None:
+def main(descriptor: int, settings: ServerSettings, log_format: rankloop_logs.Format) -> None:
     """Decodes for whoever holds the other end of the socket."""
     for number in (signal.SIGTERM, signal.SIGINT):
         # Those are for the serving process, which lets running answers finish first.
         signal.signal(number, signal.SIG_IGN)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    rankloop_logs.begin(log_format, "decoder", "%(asctime)s %(name)s: %(message)s")
     import torch
     import transformers
 
@@ -40,6 +42,7 @@ def main(descriptor: int, settings: ServerSettings) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), ServerSettings.model_validate_json(sys.argv[2]))
+    log = rankloop_logs.LogSettings.model_validate({"format": sys.argv[3]})
+    main(int(sys.argv[1]), ServerSettings.model_validate_json(sys.argv[2]), log.format)
     # Nothing is left to tidy, and an ordinary exit takes a second to take torch apart.
     os._exit(0)

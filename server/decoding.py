@@ -13,7 +13,8 @@ import threading
 from policy.chat import Chat
 from policy.engine import Request, Token, TooLarge, TooLong, TooManyRows
 from policy.source import ModelNotFound, UnsupportedModel
-from policy.versions import CorruptVersion, Versions, WrongModel
+from policy.version_errors import StoreAway
+from policy.versions import CorruptVersion, WrongModel
 
 from .hosting import Bases, Hosted, host
 from .jobs import Event, Fault, Job, Piece
@@ -176,15 +177,17 @@ class Decoding:
         """On a thread of its own."""
         try:
             match task:
-                case Install(root, model):
-                    self._post.send(Done(task, Versions(root).install_base(model).digest))
+                case Install(place, model):
+                    self._post.send(Done(task, place.open().install_base(model).digest))
                 case Load():
                     self._post.send(Done(task, self._load(task)))
+                    log.info("%s is in memory", task.version)
         except LASTING as error:
             self._post.send(Failed(task, str(error), lasting=True))
         except Exception as error:
             log.exception("%s has failed", task)
-            self._post.send(Failed(task, str(error), lasting=isinstance(task, Install)))
+            lasting = isinstance(task, Install) and not isinstance(error, StoreAway)
+            self._post.send(Failed(task, str(error), lasting=lasting))
 
     def _load(self, task: Load) -> Room:
         """The engine is the decoding thread's from here on."""

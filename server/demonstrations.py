@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from feedback.demonstrations import Turns, check_turns
 from feedback.records import StoredDemonstration
 
-from . import access
+from . import access, issued
 from .ask import Prompt, derived_conversation, turns
 from .errors import documented, too_long
 from .rankings import IdempotencyKey
@@ -62,6 +62,8 @@ def keep(
     a chat of these messages would have."""
     person = access.person(body.user, serving.key)
     conversation = body.conversation_id
+    if body.candidate is not None:
+        issued.check(serving, [body.candidate])
     if conversation is None and body.candidate is not None:
         conversation = serving.store.candidate(body.candidate).conversation_id
     stored = serving.store.add_demonstration(

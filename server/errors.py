@@ -89,11 +89,11 @@ MEANINGS = {
     413: "The body is larger than what this route takes, mostly 1 MiB.",
     415: "The body is not JSON.",
     422: "The Idempotency-Key was used for another body.",
-    429: "This person is over their share; retry after the time that is said.",
+    429: "This person, or address, is over their share; retry after the time that is said.",
     500: "The server made a mistake.",
     503: "Not now; retry after the time that is said.",
 }
-ANYWHERE = (400, 401, 403, 408, 413, 415, 500, 503)
+ANYWHERE = (400, 401, 403, 408, 413, 415, 429, 500, 503)
 """What any route may answer; a body is looked at before the route is."""
 
 
@@ -142,12 +142,17 @@ def too_large(positions: int, needed: int) -> ApiError:
     return ApiError(400, message, param="n", code="request_too_large")
 
 
+UNQUOTED = frozenset({"password", "invitation", "old", "new", "code", "nonce", "verifier"})
+"""Parameters whose value no message repeats."""
+
 STATUS_OF: Sequence[tuple[type[store_errors.StoreError], int, str]] = (
     (store_errors.NotFound, 404, "not_found"),
     (store_errors.IdempotencyConflict, 422, "idempotency_conflict"),
     (store_errors.IllegalMove, 409, "illegal_move"),
     (store_errors.VersionExists, 409, "version_exists"),
     (store_errors.NotIssued, 409, "not_issued"),
+    (store_errors.NameTaken, 409, "name_taken"),
+    (store_errors.NotAdmitted, 401, "not_admitted"),
     (store_errors.StoreError, 400, "invalid_value"),
 )
 
@@ -173,7 +178,8 @@ def of_validation(error: RequestValidationError) -> ApiError:
         return ApiError(400, message, param=param, code="missing_required_parameter")
     reason = re.sub(r"^Value error, ", "", first["msg"])
     reason = reason[:1].lower() + reason[1:]
-    message = f"Invalid value for '{param}': {shown(first['input'])} was given, but {reason}."
+    given = "what" if param in UNQUOTED else shown(first["input"])
+    message = f"Invalid value for '{param}': {given} was given, but {reason}."
     return ApiError(400, message, param=param, code="invalid_value")
 
 

@@ -1,4 +1,5 @@
-"""GET /v1/export and POST /v1/import: what people said, in the field's formats, a JSON line each.
+"""GET /v1/export and POST /v1/import: what people said, in the field's formats, a JSON line each;
+POST /v1/import/format tells which of them a line is of.
 
 A line that was exported is let go of, and so are those of a batch that was imported: neither way is
 a file ever held whole.
@@ -6,25 +7,33 @@ a file ever held whole.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from feedback.exchange.formats import FormatName
-from feedback.exchange.lines import Lines, NumberedLine, written
+from feedback.exchange.guessing import guess
+from feedback.exchange.lines import Lines, NumberedLine, parse, written
 from feedback.exchange.report import ImportReport
+from feedback.exchange.values import UnreadableLine
 from feedback.exchange.writing import Line
 
 from .serving import Serving
+from .task_bodies import PromptBody
 from .wire import Name
 
 router = APIRouter()
 
 FormatQuery = Annotated[FormatName, Query()]
 User = Annotated[Name | None, Query()]
+
+PROMPTS = "prompts"
+"""What lines are that only ask: POST /v1/prompts takes them."""
 
 JSON_LINES = "application/x-ndjson"
 BATCH = 50
@@ -76,6 +85,34 @@ async def bring(request: Request, format: FormatQuery, user: User = None) -> dic
     async for batch in batches(request):
         report += await run_in_threadpool(serving.store.import_lines, format, batch, person)
     return shown(report)
+
+
+@router.post("/v1/import/format", openapi_extra=IMPORTED)
+async def told_format(request: Request) -> dict[str, Any]:
+    """Which format the body's first line is of, `prompts` for one that only asks, null where none
+    fits. Nothing is stored."""
+    lines = Lines()
+    body = await request.body()
+    found = next(chain(lines.feed(body), lines.finish()), None)
+    return {"object": "import.format", "format": None if found is None else guessed(found)}
+
+
+def guessed(line: NumberedLine) -> str | None:
+    """The format of a line; None where it is of none, and where it is no JSON."""
+    try:
+        row = parse(line)
+    except UnreadableLine:
+        return None
+    return guess(row) or (PROMPTS if asks(row) else None)
+
+
+def asks(row: Mapping[str, Any]) -> bool:
+    """Whether POST /v1/prompts takes the line."""
+    try:
+        PromptBody.model_validate(row)
+    except ValidationError:
+        return False
+    return True
 
 
 async def batches(request: Request) -> AsyncIterator[list[NumberedLine]]:

@@ -8,6 +8,8 @@ nobody waits for.
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -17,11 +19,16 @@ from feedback.records import CandidateRecord, GenerationRecord
 
 from .ask import Ask, Prompt
 from .errors import ApiError, refused, too_large, too_long
-from .jobs import Event, Fault, Job, Piece
+from .jobs import Again, Event, Fault, Job, Piece
 
 if TYPE_CHECKING:
     from .resident import Resident
     from .serving import Serving
+
+log = logging.getLogger(__name__)
+
+STOPPED = (asyncio.CancelledError, GeneratorExit)
+"""What ends a request whose client has gone."""
 
 
 class Mailbox:
@@ -69,6 +76,8 @@ class Choice:
     def add(self, piece: Piece) -> None:
         self.texts.append(piece.text)
         self.pieces.append(piece)
+        if piece.known:
+            self.pieces = list(piece.known)
         self.finish = piece.finish
 
     @property
@@ -86,11 +95,15 @@ class Encoded:
 
 class Generation:
     """One request's answers in the making, all by one version. An `aside` one is nobody's request:
-    it has no part in the queue and in what is measured."""
+    it has no part in the queue and in what is measured. Of one that is `whole` nothing is shown
+    before all of it is there."""
 
-    def __init__(self, serving: Serving, ask: Ask, *, aside: bool = False) -> None:
+    def __init__(
+        self, serving: Serving, ask: Ask, *, whole: bool = True, aside: bool = False
+    ) -> None:
         self._serving = serving
         self.ask = ask
+        self._whole = whole
         self._aside = aside
         self.created_at = time.time()
         self.choices = [Choice(index) for index in range(ask.n * len(ask.prompts))]
@@ -104,18 +117,33 @@ class Generation:
         if not self._aside:
             self._serving.admit(self.ask.person)
         try:
-            self._resident = await self._serving.pin(self.ask.model)
+            self._log_prompts()
+            self._resident = await self._serving.pin(self.ask.model, self._tried_on)
             await self._begin(self._resident)
         except BaseException:
             await self.__aexit__()
             raise
         return self
 
-    async def __aexit__(self, *_error: object) -> None:
+    def _log_prompts(self) -> None:
+        """The only line of the log that holds what people type; as JSON, so that it is one line."""
+        if self._serving.settings.log.prompts and not self._aside:
+            said = [prompt.said for prompt in self.ask.prompts]
+            log.info("%s asks: %s", self.ask.id, json.dumps(said, ensure_ascii=False))
+
+    @property
+    def _tried_on(self) -> str | None:
+        """Whose chat a canary may answer."""
+        chat = self.ask.prompts[0].messages and not self._aside
+        return self.ask.person if chat else None
+
+    async def __aexit__(self, kind: type[BaseException] | None = None, *_error: object) -> None:
         if not self._aside:
             self._serving.leave(self.ask.person)
         if self._resident is not None:
             if not self.finished:
+                if kind in STOPPED and self._tried_on is not None:
+                    self._serving.stops.note(self._resident.id)
                 for place in range(len(self.prompts)):
                     self._serving.worker.cancel(self._id(place))
             self._serving.residence.release(self._resident)
@@ -161,6 +189,8 @@ class Generation:
             first=place * ask.n,
             share=ask.person,
             prompt_logprobs=ask.prompt_logprobs,
+            told=ask.told,
+            whole=self._whole,
         )
 
     def _id(self, place: int) -> str:
@@ -190,10 +220,18 @@ class Generation:
         for event in events:
             if isinstance(event, Fault):
                 raise_fault(event)
+            if isinstance(event, Again):
+                self._forget(event)
+                continue
             self.choices[event.index].add(event)
             self._unfinished -= event.finish is not None
             pieces.append(event)
         return pieces
+
+    def _forget(self, again: Again) -> None:
+        for index in range(again.first, again.first + again.n):
+            self._unfinished += self.choices[index].finish is not None
+            self.choices[index] = Choice(index)
 
     async def store(self) -> None:
         """Keeps the answers, before anybody is told that they are complete."""

@@ -3,6 +3,7 @@ engine is not a dead one."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,13 +65,27 @@ def database(serving: Serving) -> Check:
         return Check(False, error.message)
     except SQLAlchemyError:
         return Check(False, "the database cannot be written to")
+    if serving.settings.database.resolve(serving.settings.data).startswith("sqlite"):
+        return room(shutil.disk_usage(serving.settings.data).free)
+    return Check(True, "the database can be written to")
+
+
+LEAST_ROOM = 2**20
+"""Bytes. A transaction that changes nothing, which is what a probe may do, fits on a full disk too;
+with less than this the next answer may not."""
+
+
+def room(free: int) -> Check:
+    """Of a database that is a file, by the bytes that are left on its disk."""
+    if free < LEAST_ROOM:
+        return Check(False, f"the database's disk is full: {free} bytes are free")
     return Check(True, "the database can be written to")
 
 
 def decode(serving: Serving) -> Check:
     worker = serving.worker
-    if worker.crashed:
-        return Check(False, "the process that decodes has died")
+    if worker.trouble is not None:
+        return Check(False, worker.trouble)
     if worker.stalled_s > serving.stalled_after_s:
         return Check(False, f"no decode step has ended for {worker.stalled_s:.0f} s")
     return Check(True, f"{worker.jobs} requests in {worker.rows} rows")

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from feedback.preferences import THUMB
 from feedback.records import StoredMark
 
-from . import access
+from . import access, issued
 from .errors import documented, refused
 from .rankings import IdempotencyKey, check_scale
 from .serving import Serving
@@ -58,6 +58,7 @@ def keep(
     idempotency_key: str | None,
     comment: str | None = None,
 ) -> StoredMark:
+    issued.check(serving, [body.candidate])
     return serving.store.add_marks(
         person=access.person(body.user, serving.key),
         candidate=body.candidate,

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from feedback.records import StoredCandidate
 from policy.params import SamplingParams
 
-from . import access
+from . import access, issued
 from .errors import ApiError, documented, too_long
 from .generation import Mailbox, first_events, raise_fault
 from .jobs import Fault, Job, Piece
@@ -41,7 +41,7 @@ Top = Annotated[int, Query(ge=1, le=50)]
 async def tokens(request: Request, id: CandidateId) -> dict[str, Any]:
     """The answer's tokens; their texts, joined, are the answer's."""
     serving: Serving = request.app.state.serving
-    stored = await asyncio.to_thread(serving.store.candidate, id)
+    stored = await asyncio.to_thread(issued.candidate, serving, id)
     async with lent(serving, stored) as resident:
         texts = await asyncio.to_thread(texts_of, resident, stored)
     return {
@@ -58,7 +58,7 @@ async def tokens(request: Request, id: CandidateId) -> dict[str, Any]:
 async def token(request: Request, id: CandidateId, place: Place, top: Top = 10) -> Response:
     """One of them, with the `top` likeliest tokens of the distribution that it was drawn from."""
     serving: Serving = request.app.state.serving
-    stored = await asyncio.to_thread(serving.store.candidate, id)
+    stored = await asyncio.to_thread(issued.candidate, serving, id)
     if place >= len(stored.token_ids):
         message = f"The answer has {len(stored.token_ids)} tokens, and {place} is none of them."
         raise ApiError(404, message, param="place", code="not_found")
@@ -148,6 +148,7 @@ async def drawn_again(
         serving.worker.cancel(job.id)
     if isinstance(event, Fault):
         raise_fault(event)
+    assert isinstance(event, Piece), "only a whole answer begins again"
     return event
 
 

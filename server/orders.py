@@ -1,71 +1,71 @@
 """What passes between the serving process and the one that decodes: orders there, reports back,
-each a frozen value."""
+each a frozen value.
+
+A message is MessagePack of the values alone; which class it is, and of what its parts are, is
+decided by the types below. Nothing that is read makes anything else, or runs.
+"""
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .jobs import Event, Job
+from msgspec import msgpack
+
+from policy.place import Place
+
+from .jobs import Event, Job, Value
 
 HEADER = 4
 """Bytes of a message's length."""
 
 
-@dataclass(frozen=True)
-class Install:
-    """Make this model the v0 of the version folders under `root`. Done with its digest."""
+class Install(Value, frozen=True):
+    """Make this model the v0 of the versions there. Done with its digest."""
 
-    root: Path
+    place: Place
     model: str
 
 
-@dataclass(frozen=True)
-class Load:
+class Load(Value, frozen=True):
     """Bring a version into memory, and try it. Done with what it has Room for.
 
     `base` is the folder of the model whose tensors it shares with others over it, its own folder
-    where it is that model; None where it stands alone.
+    where it is that model; None where it stands alone. `digest`: the version's.
     """
 
     version: str
     folder: Path
     base: Path | None = None
+    digest: str = ""
 
 
-@dataclass(frozen=True)
-class Drop:
+class Drop(Value, frozen=True):
     """Let go of a version that no request uses any more."""
 
     version: str
 
 
-@dataclass(frozen=True)
-class Submit:
+class Submit(Value, frozen=True):
     """Answer this."""
 
     job: Job
 
 
-@dataclass(frozen=True)
-class Cancel:
+class Cancel(Value, frozen=True):
     """Free a job's rows; one that is over, or unknown, is left alone."""
 
     job_id: str
 
 
-@dataclass(frozen=True)
-class FailAll:
+class FailAll(Value, frozen=True):
     """End every job with a fault."""
 
     reason: str
 
 
-@dataclass(frozen=True)
-class Stop:
+class Stop(Value, frozen=True):
     """End the process."""
 
 
@@ -73,8 +73,7 @@ Task = Install | Load
 Order = Task | Drop | Submit | Cancel | FailAll | Stop
 
 
-@dataclass(frozen=True)
-class Room:
+class Room(Value, frozen=True):
     """A version's longest prompt and answer together, the cache positions of all its rows, and its
     vocabulary, each in tokens."""
 
@@ -83,16 +82,14 @@ class Room:
     vocabulary: int
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(Value, frozen=True):
     """A task has succeeded."""
 
     task: Task
     result: Room | str
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(Value, frozen=True):
     """A task has not. `lasting`: the next try would find the same."""
 
     task: Task
@@ -100,8 +97,7 @@ class Failed:
     lasting: bool
 
 
-@dataclass(frozen=True)
-class Figures:
+class Figures(Value, frozen=True):
     """Over all versions: rows being decoded, jobs that wait for rows, and of the fullest cache the
     share of positions that its rows may come to need."""
 
@@ -110,8 +106,7 @@ class Figures:
     cache_used: float = 0.0
 
 
-@dataclass(frozen=True)
-class Stepped:
+class Stepped(Value, frozen=True):
     """The process came round once more: what a step wrote, by job, and how things stand."""
 
     written: Sequence[tuple[str, Event]]
@@ -126,9 +121,25 @@ class Broken(Exception):
     cannot be served, answers that are no numbers."""
 
 
+def _plain(value: Any) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(f"no message holds a {type(value).__name__}")
+
+
+def _made(kind: type, value: Any) -> Path:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(f"no message holds a {kind.__name__}")
+
+
+_encoder = msgpack.Encoder(enc_hook=_plain)
+_decoder = msgpack.Decoder(Order | Report, dec_hook=_made)
+
+
 def framed(message: Order | Report) -> bytes:
     """A message as it goes through the socket between the two."""
-    content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    content = _encoder.encode(message)
     return len(content).to_bytes(HEADER) + content
 
 
@@ -143,7 +154,7 @@ class Frames:
         self._buffer += data
         messages = []
         while (content := self._first()) is not None:
-            messages.append(pickle.loads(content))
+            messages.append(_decoder.decode(content))
         return messages
 
     def _first(self) -> bytes | None:

@@ -20,6 +20,7 @@ from .access import JSON_LINES
 from .ahead import Ahead
 from .ask import turns
 from .errors import ApiError
+from .rankings import check_known
 from .serving import Serving
 from .task_bodies import PromptBody, PromptsRequest
 
@@ -52,7 +53,9 @@ def parsed(lines: bytes, query: str) -> dict[str, Any]:
             except ValueError as error:
                 message = f"Line {number} is not JSON: {error}."
                 raise ApiError(400, message, param="prompts", code="invalid_value") from None
-    asked = {name: values[0] for name, values in parse_qs(query).items()}
+    asked: dict[str, Any] = {name: values[0] for name, values in parse_qs(query).items()}
+    if "criteria" in asked:
+        asked["criteria"] = asked["criteria"].split(",")
     return {**asked, "prompts": prompts}
 
 
@@ -76,7 +79,8 @@ def add(request: Request, body: PromptsRequest) -> dict[str, Any]:
     ahead: Ahead = request.app.state.ahead
     person = access.person(body.user, serving.key)
     messages = [messages_of(prompt) for prompt in body.prompts]
-    found = serving.store.add_prompts(body.set, messages, person=person)
+    check_known("criteria", body.criteria, serving.settings.learner.reward.criteria)
+    found = serving.store.add_prompts(body.set, messages, person=person, criteria=body.criteria)
     ahead.expect(person)
     return {
         "object": "prompt.import",
@@ -93,8 +97,10 @@ def messages_of(prompt: PromptBody) -> Turns:
 
 @router.get("/v1/prompts")
 def sets(request: Request) -> dict[str, Any]:
-    """Every set: how many prompts, how many are answered, how many of those are ranked."""
+    """Every set: how many prompts, how many are answered, how many of those are ranked, and the
+    share of PPO's prompts that is drawn of it."""
     serving: Serving = request.app.state.serving
+    shares = serving.settings.learner.ppo.prompt_sets
     data = [
         {
             "object": "prompt.set",
@@ -102,6 +108,7 @@ def sets(request: Request) -> dict[str, Any]:
             "prompts": found.prompts,
             "answered": found.answered,
             "labelled": found.labelled,
+            "share": shares.get(found.name),
         }
         for found in serving.store.prompt_sets()
     ]

@@ -11,8 +11,9 @@ from starlette.responses import JSONResponse, Response
 from feedback.preferences import HIGHEST, LOWEST
 from feedback.rankings import Told
 from feedback.records import StoredRanking
+from rankloop_faults import point
 
-from . import access, tasks
+from . import access, issued, tasks
 from .errors import documented, refused
 from .serving import Serving
 from .wire import RankingRequest
@@ -36,9 +37,13 @@ def rank(
     """Appends a ranking, with `task_id` of an item that the person was given. The same
     Idempotency-Key with the same body gives the same ranking again, as 200."""
     serving: Serving = request.app.state.serving
-    check_scale(body.ratings or {}, serving.settings.learner.reward.criteria)
+    criteria = serving.settings.learner.reward.criteria
+    check_scale(body.ratings or {}, criteria)
+    check_known("criterion", [body.criterion] if body.criterion else [], criteria)
     person = access.person(body.user, serving.key)
+    point("ranking.keep")
     stored = keep(serving, body, person, idempotency_key)
+    point("ranking.kept")
     answer = shown(stored, serving)
     if body.next:
         answer["next"] = tasks.following(request, person)
@@ -57,10 +62,13 @@ def keep(
         "ratings": body.ratings,
         "comment": body.comment,
         "idempotency_key": idempotency_key,
+        "criterion": body.criterion,
         "told": Told(body.shown, body.blind, body.seconds, body.input, body.guidelines),
     }
     if body.task_id is None:
+        issued.check(serving, body.candidates, body.completion_id)
         return serving.store.add_ranking(**said)
+    issued.check_task(serving, body.task_id)
     return serving.store.answer_task(task_id=body.task_id, **said)
 
 
@@ -73,12 +81,21 @@ def check_scale(ratings: Mapping[str, Iterable[float | None]], criteria: Iterabl
                 raise refused("ratings", value, scale)
 
 
+def check_known(param: str, named: Iterable[str], criteria: Iterable[str]) -> None:
+    """Raises ApiError for one that is none of the criteria: nothing would be learned of it."""
+    known = [*criteria]
+    for criterion in named:
+        if criterion not in known:
+            raise refused(param, criterion, f"is none of {', '.join(known) or 'no criteria'}")
+
+
 def shown(stored: StoredRanking, serving: Serving) -> dict[str, Any]:
     return {
         "id": stored.id,
         "object": "ranking",
         "candidates": stored.candidates,
         "ranks": stored.ranks,
+        "criterion": stored.criterion,
         "none_acceptable": stored.none_acceptable,
         "ratings": stored.ratings,
         "comment": stored.comment,

@@ -21,10 +21,17 @@ Person = Annotated[str, Path(min_length=1, max_length=256)]
 
 @router.get("/v1/raters")
 def all_raters(request: Request) -> dict[str, Any]:
-    """Everybody who ranked, by name; `alpha` is how far all of them agree."""
+    """Everybody who ranked, by name; `alpha` is how far all of them agree, `people` from how many
+    on trust and caps act."""
     found, round_id, alpha = known(request)
-    data = [shown(rater) for rater in found]
-    return {"object": "list", "data": data, "round": round_id, "alpha": alpha}
+    serving: Serving = request.app.state.serving
+    return {
+        "object": "list",
+        "data": [shown(rater) for rater in found],
+        "round": round_id,
+        "alpha": alpha,
+        "people": serving.settings.learner.trust.people,
+    }
 
 
 @router.get("/v1/raters/{id:path}", responses=documented(404))

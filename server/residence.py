@@ -6,8 +6,9 @@ it with a few tokens, and decodes on. Only then new requests get it; those that 
 theirs; a version that nobody needs is let go when its last reader has left. One that does not
 verify, load or answer is never flipped to: it is rolled back on record.
 
-Live, the one before it and v0 stay; beside them a few that were asked for by name, least recently
-used out first.
+Live, the one before it, v0 and a canary stay; beside them a few that were asked for by name, least
+recently used out first. Where the sampler has few places, the one before and v0 have what is left.
+A canary that cannot be served is rejected on record.
 """
 
 from __future__ import annotations
@@ -16,21 +17,25 @@ import logging
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
-from feedback.errors import IllegalMove, NotFound
+from feedback.errors import IllegalMove, PointerMoved
 from feedback.records import Live
 from feedback.store import Store
+from policy.manifest import Manifest
 from policy.source import load_chat
-from policy.versions import CorruptVersion, UnknownVersion, Versions
+from policy.versions import UnknownVersion, Versions
+from rankloop_faults import point
 
-from .orders import Broken
+from .canary import chosen
+from .failures import LASTING, PASSING, Failure, OtherPlace
+from .orders import Broken, Load
 from .resident import Resident
+from .sampler import Sampler
 from .settings import ServerSettings
-from .worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -45,25 +50,11 @@ class NotResident(Exception):
     why."""
 
 
-# What the next try will find again, and what it may not: too little memory, a disk that is away.
-LASTING = (CorruptVersion, UnknownVersion, NotFound, Broken)
-PASSING = (OSError, RuntimeError, ValueError)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a version is not in memory. One that does not last is tried again at `retry_at`."""
-
-    reason: str
-    lasting: bool
-    retry_at: float
-
-
 class Residence(threading.Thread):
     """Follows the live pointer, and lends versions to requests."""
 
     def __init__(
-        self, versions: Versions, store: Store, worker: Worker, settings: ServerSettings
+        self, versions: Versions, store: Store, worker: Sampler, settings: ServerSettings
     ) -> None:
         super().__init__(name="residence", daemon=True)
         self._versions = versions
@@ -77,6 +68,7 @@ class Residence(threading.Thread):
         self._wake = threading.Event()
         self._stopping = False
         self._epoch = 0
+        self._tried: tuple[str, float] | None = None  # the canary, and the share of the people
         self._failures: dict[str, Failure] = {}
         self.hopeless: str | None = None  # why there is nothing to serve, now or later
 
@@ -91,10 +83,22 @@ class Residence(threading.Thread):
     def ids(self) -> frozenset[str]:
         return frozenset(self._residents)
 
-    def pin(self, version: str | None) -> Resident | None:
-        """Lends a version (None: the live one) until `release`; None if it is not in memory."""
+    @property
+    def canary(self) -> Resident | None:
+        """The version that is tried on some of the people, once it is in memory."""
+        tried = self._tried
+        return None if tried is None else self._residents.get(tried[0])
+
+    def pin(self, version: str | None, person: str | None = None) -> Resident | None:
+        """Lends a version (None: the live one, or, for this person, the one that is tried) until
+        `release`; None if it is not in memory.
+        """
+        tried = self._tried
         with self._lock:
             resident = self._current if version is None else self._residents.get(version)
+            if version is None and person is not None and tried is not None:
+                also = self._residents.get(tried[0]) if chosen(person, *tried) else None
+                resident = also or resident
             if resident is not None:
                 resident.readers += 1
                 resident.used_at = time.monotonic()
@@ -143,6 +147,7 @@ class Residence(threading.Thread):
     def _tick(self) -> None:
         live = self._store.live()
         self._flip(live)
+        self._try(live)
         self._load_wanted(live)
         self._keep_at_hand(live)
         self._free(live)
@@ -154,20 +159,42 @@ class Residence(threading.Thread):
         if self._current is not None and self._current.id == live.version:
             return
         if self._bring(live.version):
+            point("residence.flip")
             self._current = self._residents[live.version]
             log.info("%s answers now", live.version)
         elif self._failures[live.version].lasting:
             self._turn_back(live)
 
+    def _try(self, live: Live) -> None:
+        """Some of the people get the canary, once it is in memory."""
+        id = live.canary
+        if id is None or self._current is None:
+            self._tried = None
+        elif self._bring(id):
+            share = self._settings.canary.share if live.share is None else live.share
+            self._tried = (id, share)
+        else:
+            self._tried = None
+            self._end_trial(id)
+
+    def _end_trial(self, id: str) -> None:
+        failure = self._failures[id]
+        if failure.lasting:
+            try:
+                self._store.reject(id, actor=ACTOR, reason=f"it cannot be served: {failure.reason}")
+            except IllegalMove as error:
+                log.warning("%s is no longer tried: %s", id, error)
+
     def _turn_back(self, live: Live) -> None:
         """A live version that is broken is rolled back on record, so that the learner leaves it
-        too."""
-        if self._store.live().epoch != live.epoch:
-            return
+        too. Other servers may find it broken at the same moment: only the first moves the pointer.
+        """
         failure = self._failures[live.version]
         reason = f"it cannot be served: {failure.reason}"
         try:
-            self._store.rollback(actor=ACTOR, reason=reason)
+            self._store.rollback(actor=ACTOR, reason=reason, epoch=live.epoch)
+            self._wake.set()
+        except PointerMoved:
             self._wake.set()
         except IllegalMove as error:
             log.error("%s cannot be rolled back: %s", live.version, error)
@@ -189,7 +216,8 @@ class Residence(threading.Thread):
     def _keep_at_hand(self, live: Live) -> None:
         """The version before, to roll back to, and v0, to compare with."""
         for version in (live.previous, BASE):
-            if version is not None and not self._stopping:
+            full = self._worker.places is not None and len(self._residents) >= self._worker.places
+            if version is not None and not self._stopping and not full:
                 self._bring(version)
 
     def _bring(self, version: str) -> bool:
@@ -215,14 +243,31 @@ class Residence(threading.Thread):
 
     def _load(self, version: str) -> None:
         """Verifies, loads, tries, and only then shows the version to requests."""
-        manifest = self._versions.verify(version)
+        manifest = self._verified(version)
+        point("residence.load")
         if manifest.digest != self._store.version(version).digest:
             raise Broken("its files are others than those on record")
         folder, base = self._versions.folder(version), self._base(version)
-        room = self._worker.load(version, folder, base)
+        self._clear_place()
+        room = self._worker.load(Load(version, folder, base, manifest.digest))
         resident = Resident(version, manifest.digest, load_chat(base or folder), room)
         with self._lock:
             self._residents[version] = resident
+
+    def _verified(self, version: str) -> Manifest:
+        """Its manifest, its files read. A server that was given another place than the others must
+        not call the live version broken for all of them."""
+        try:
+            return self._versions.verify(version)
+        except UnknownVersion:
+            if self._is_elsewhere():
+                raise OtherPlace(version, self._versions.name) from None
+            raise
+
+    def _is_elsewhere(self) -> bool:
+        """Whether none of the versions that were ever published lies here."""
+        published = {info.id for info in self._store.versions()} - {BASE}
+        return not published & set(self._versions.ids())
 
     def _base(self, version: str) -> Path | None:
         """The folder of the model whose tensors the version shares, whose files were verified: v0's
@@ -242,6 +287,17 @@ class Residence(threading.Thread):
         idle = [resident for resident in spares if resident.readers == 0]
         return self._settings.spare_versions > 0 and bool(idle) and self._drop(idle[0])
 
+    def _clear_place(self) -> None:
+        """Lets go of what nobody reads while all of the sampler's places are taken; raises
+        RuntimeError if there is nothing to let go of."""
+        places = self._worker.places
+        if places is None or len(self._residents) < places:
+            return
+        needed = {self._current, self.canary}
+        others = [resident for resident in self._residents.values() if resident not in needed]
+        if not any(map(self._drop, sorted(others, key=lambda resident: resident.used_at))):
+            raise RuntimeError(f"all {places} places for versions are in use")
+
     def _free(self, live: Live) -> None:
         """Versions beyond the spare places go when nobody reads them."""
         spares = self._spares(live)
@@ -251,7 +307,7 @@ class Residence(threading.Thread):
     def _spares(self, live: Live) -> list[Resident]:
         """Versions that only requests by name need, least recently used first."""
         current = self._current.id if self._current else None
-        kept = {live.version, live.previous, BASE, current}
+        kept = {live.version, live.previous, live.canary, BASE, current}
         spares = [resident for id, resident in self._residents.items() if id not in kept]
         return sorted(spares, key=lambda resident: resident.used_at)
 

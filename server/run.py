@@ -17,14 +17,19 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
-from . import access
+import rankloop_logs
+from feedback.store import Store
+
+from . import access, request_ids
 from .app import create_app
 from .deadlines import KEEP_ALIVE_S, Protocol
+from .sampler import Sampler
 from .serving import Serving
 from .settings import ServerSettings, Settings
-from .worker import Worker
 
 log = logging.getLogger(__name__)
+
+PLAIN = "%(asctime)s %(name)s: %(message)s"
 
 # What is left after the grace time for error frames to leave.
 LAST_FRAMES_S = 1.0
@@ -47,11 +52,11 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(settings: Settings, worker: Worker) -> None:
+def serve(settings: Settings, worker: Sampler) -> None:
     """Serves until told to stop, and ends the process."""
     section = settings.server
-    access.check_binding(section.host, settings.key)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    access.check_binding(section.host, settings.key, lambda: anybody(settings))
+    rankloop_logs.begin(settings.log.format, "server", PLAIN, request_ids.current)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
@@ -60,6 +65,17 @@ def serve(settings: Settings, worker: Worker) -> None:
     config = config_of(app, section)
     server = Server(config, serving, section.grace_s)
     _end(serving, _run(server))
+
+
+def anybody(settings: Settings) -> bool:
+    """Whether somebody has a key of their own, or may sign in."""
+    if settings.server.oidc.issuer is not None:
+        return True
+    store = Store.open(settings.database.resolve(settings.data))
+    try:
+        return store.any_key()
+    finally:
+        store.close()
 
 
 def config_of(app: FastAPI, section: ServerSettings) -> uvicorn.Config:

@@ -23,13 +23,15 @@ from starlette.concurrency import run_in_threadpool
 from feedback.errors import StoreError
 from feedback.records import GenerationRecord
 from feedback.store import Store
+from rankloop_faults import point
 
 from . import access
 from .errors import ApiError, unready
 from .metrics import Metrics
 from .orders import Broken
+from .sampler import Sampler
 from .settings import Settings
-from .worker import Worker
+from .stops import Stops
 
 if TYPE_CHECKING:
     from .ask import Prompt
@@ -49,7 +51,7 @@ class Serving:
     """What the routes share. `failed` is called, on the event loop, when the process had better
     end."""
 
-    def __init__(self, settings: Settings, worker: Worker) -> None:
+    def __init__(self, settings: Settings, worker: Sampler) -> None:
         self.settings = settings
         self.key = access.usable(settings.key)
         self.failed: Callable[[str], None] | None = None
@@ -61,6 +63,7 @@ class Serving:
         self.ended = True
         self.worker = worker
         self.metrics = Metrics(self)
+        self.stops = Stops(self)
         self._store: Store | None = None
         self._residence: Residence | None = None
         self._boot = threading.Thread(target=self._build, name="boot", daemon=True)
@@ -71,7 +74,7 @@ class Serving:
     # From start to end.
 
     async def start(self) -> None:
-        """Starts the process that decodes, and begins to build on a thread."""
+        """Starts the sampler, and begins to build on a thread."""
         self.ended = False
         self._loop = asyncio.get_running_loop()
         await self.worker.start()
@@ -82,21 +85,24 @@ class Serving:
         """Opens the record, installs the model as v0, and begins to follow the live pointer."""
         settings = self.settings
         try:
-            self._store = Store.open(
-                settings.database.resolve(settings.data), opt_in=self.key is not None
-            )
-            from policy.versions import Versions
+            shut = bool(self.key or settings.server.oidc.issuer)
+            self._store = Store.open(settings.database.resolve(settings.data), opt_in=shut)
+            from policy.version_errors import UnusablePlace
 
             from .residence import BASE, Residence
         except (OperationalError, StoreError) as error:
             self._give_up(f"the database cannot be opened: {getattr(error, 'orig', error)}")
             return
         try:
-            versions = Versions(settings.data / "versions")
-            digest = self.worker.install(versions.root, settings.model)
+            place = settings.versions.place(settings.data)
+            versions = place.open()
+            digest = self.worker.install(place, settings.model)
             self._store.install_base(BASE, digest=digest)
         except Broken as error:
             self._give_up(f"the model {settings.model} cannot be served: {error}")
+            return
+        except UnusablePlace as error:
+            self._give_up(str(error))
             return
         self._residence = Residence(versions, self._store, self.worker, settings.server)
         if not self._closed:
@@ -163,6 +169,11 @@ class Serving:
         return self._store
 
     @property
+    def is_recording(self) -> bool:
+        """Whether the record is open."""
+        return self._store is not None
+
+    @property
     def residence(self) -> Residence:
         if self._residence is None:
             raise unready(self.problem or "The model is being loaded.")
@@ -173,6 +184,12 @@ class Serving:
         """The version that answers; None while there is none."""
         current = self._residence.current if self._residence else None
         return current.id if current else None
+
+    @property
+    def canary_id(self) -> str | None:
+        """The version that is tried on some of the people, once it answers."""
+        canary = self._residence.canary if self._residence else None
+        return canary.id if canary else None
 
     @property
     def resident_ids(self) -> frozenset[str]:
@@ -228,13 +245,16 @@ class Serving:
         """Keeps a generation. One at a time: SQLite has one writer, and waiting here is fair where
         its own retries are not."""
         async with self._recording:
+            point("generation.record")
             await run_in_threadpool(self.store.record_generation, generation)
+            point("generation.recorded")
 
-    async def pin(self, model: str) -> Resident:
-        """Lends the version that a model name means; loads it if need be. Raises ApiError."""
+    async def pin(self, model: str, person: str | None = None) -> Resident:
+        """Lends the version that a model name means, to this person; loads it if need be. Raises
+        ApiError."""
         version = self.version_named(model)
         residence = self.residence
-        resident = residence.pin(version)
+        resident = residence.pin(version, person)
         if resident is None and version is None:
             raise unready("The model is being loaded.")
         if resident is None and version is not None:

@@ -8,9 +8,14 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from feedback.settings import DatabaseSettings
+from feedback.settings import DatabaseSettings, FeedbackSettings
 from feedback.trust.settings import TrustSettings
+from policy.settings import VersionSettings
+from policy.vllm.settings import VllmSettings
 
+from .canary_settings import CanarySettings
+from .limit_settings import LimitSettings
+from .sign_in_settings import OidcSettings, SignInSettings
 from .task_settings import TaskSettings
 
 
@@ -33,9 +38,10 @@ class ServerSettings(BaseModel):
         description="Numbers that answers are computed in: `auto` is float32 on a CPU and bfloat16"
         " on a GPU. In bfloat16 an answer may differ in company from what it is alone.",
     )
-    sampler: Literal["embedded"] = Field(
+    sampler: Literal["embedded", "vllm"] = Field(
         default="embedded",
-        description="What generates the answers: `embedded` is the engine of this server.",
+        description="What generates the answers: `embedded` is the engine of this server; `vllm`"
+        " are the engines of `vllm.urls`.",
     )
     pairing: Literal["same"] = Field(
         default="same",
@@ -95,6 +101,12 @@ class ServerSettings(BaseModel):
         ge=1,
         description="Torch's threads. More than one fights with the learner for a small machine.",
     )
+    ranking_days: float = Field(
+        default=30.0,
+        gt=0,
+        description="Days that a person with a key of their own has to judge an answer that they"
+        " were given: later the answer is no longer what they have before them.",
+    )
     grace_s: float = Field(
         default=5.0,
         ge=0,
@@ -103,6 +115,10 @@ class ServerSettings(BaseModel):
     )
 
     tasks: TaskSettings = TaskSettings()
+    canary: CanarySettings = CanarySettings()
+    limits: LimitSettings = LimitSettings()
+    sign_in: SignInSettings = SignInSettings()
+    oidc: OidcSettings = OidcSettings()
 
     @model_validator(mode="after")
     def _answers_fit_the_rows(self) -> ServerSettings:
@@ -123,9 +139,18 @@ class RewardPart(Protocol):
     def kind(self) -> str: ...
 
 
-class LearnerPart(Protocol):
-    """What the server tells people of the learner's settings."""
+class PPOPart(Protocol):
+    """What the server reads of PPO's settings."""
 
+    @property
+    def prompt_sets(self) -> Mapping[str, float]: ...
+
+
+class LearnerPart(Protocol):
+    """What the server reads of the learner's settings."""
+
+    @property
+    def mode(self) -> str: ...
     @property
     def rankings_per_round(self) -> int: ...
     @property
@@ -134,6 +159,17 @@ class LearnerPart(Protocol):
     def trust(self) -> TrustSettings: ...
     @property
     def reward(self) -> RewardPart: ...
+    @property
+    def ppo(self) -> PPOPart: ...
+
+
+class LogPart(Protocol):
+    """What the server reads of the log's settings."""
+
+    @property
+    def format(self) -> Literal["plain", "json"]: ...
+    @property
+    def prompts(self) -> bool: ...
 
 
 class Settings(Protocol):
@@ -148,6 +184,14 @@ class Settings(Protocol):
     @property
     def database(self) -> DatabaseSettings: ...
     @property
+    def versions(self) -> VersionSettings: ...
+    @property
+    def feedback(self) -> FeedbackSettings: ...
+    @property
     def server(self) -> ServerSettings: ...
     @property
+    def vllm(self) -> VllmSettings: ...
+    @property
     def learner(self) -> LearnerPart: ...
+    @property
+    def log(self) -> LogPart: ...

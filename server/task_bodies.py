@@ -19,6 +19,12 @@ class SkipRequest(Wire):
     user: Name | None = None
 
 
+class RenewRequest(Wire):
+    """The body of POST /v1/tasks/{id}/renew: who is still at it."""
+
+    user: Name | None = None
+
+
 class GoldRequest(Wire):
     """The body of POST /v1/tasks/gold: answers by id, or all of one completion in order, and the
     rank that each should get."""
@@ -45,8 +51,10 @@ class PromptBody(Wire):
 
 
 class PromptsRequest(Wire):
-    """The body of POST /v1/prompts: prompts of a set, which takes none of them twice."""
+    """The body of POST /v1/prompts: prompts of a set, which takes none of them twice. Their answers
+    are ranked by each of the criteria, as a whole without any."""
 
     set: Name = "default"
+    criteria: list[Name] = Field([], max_length=16)
     prompts: list[PromptBody] = Field(min_length=1, max_length=MAX_PROMPTS)
     user: Name | None = None

@@ -12,11 +12,11 @@ from pydantic import Field
 
 from feedback.labelling import Gold, Item, Progress, Terms
 
-from . import access, guidelines
+from . import access, guidelines, issued
 from .ahead import Ahead
 from .errors import documented
 from .serving import Serving
-from .task_bodies import GoldRequest, SkipRequest
+from .task_bodies import GoldRequest, RenewRequest, SkipRequest
 from .wire import Name
 
 router = APIRouter()
@@ -55,9 +55,21 @@ def skip(request: Request, task_id: TaskId, body: SkipRequest) -> dict[str, Any]
     """Records why a person will not rank an item; it goes to somebody else."""
     serving: Serving = request.app.state.serving
     person = access.person(body.user, serving.key)
+    issued.check_task(serving, str(task_id))
     serving.store.skip_task(str(task_id), person=person, reason=body.reason)
     shown = {"id": str(task_id), "object": "task.skip", "reason": body.reason}
     return {**shown, "next": following(request, person)} if body.next else shown
+
+
+@router.post("/v1/tasks/{task_id}/renew", responses=documented(404, 409))
+def renew(request: Request, task_id: TaskId, body: RenewRequest | None = None) -> dict[str, Any]:
+    """Lets a person keep an item that they are still at: its time begins anew."""
+    serving: Serving = request.app.state.serving
+    person = access.person(body.user if body else None, serving.key)
+    issued.check_task(serving, str(task_id))
+    lease_s = serving.settings.server.tasks.lease_s
+    left_s = serving.store.renew_task(str(task_id), person=person, lease_s=lease_s)
+    return {"id": str(task_id), "object": "task.renewal", "expires_in_s": left_s}
 
 
 @router.post("/v1/tasks/gold", responses=documented(404))
@@ -83,7 +95,12 @@ def following(request: Request, person: str, besides: Collection[int] = ()) -> d
     serving: Serving = request.app.state.serving
     ahead: Ahead = request.app.state.ahead
     settings = serving.settings.server.tasks
-    terms = Terms(lease_s=settings.lease_s, gold=settings.gold, repeats=settings.repeats)
+    terms = Terms(
+        lease_s=settings.lease_s,
+        gold=settings.gold,
+        repeats=settings.repeats,
+        first=serving.canary_id,
+    )
     item = serving.store.next_task(person, terms, SystemRandom(), besides)
     ahead.expect(person)
     return {
@@ -96,7 +113,7 @@ def following(request: Request, person: str, besides: Collection[int] = ()) -> d
 
 def being_made(serving: Serving) -> bool:
     """Whether an item will come by itself."""
-    version = serving.current_id
+    version = serving.canary_id or serving.current_id
     if not serving.settings.server.tasks.ready or version is None:
         return False
     return serving.store.next_source(version) is not None
@@ -108,6 +125,7 @@ def shown_item(item: Item) -> dict[str, Any]:
         "id": str(item.id),
         "messages": [{"role": role, "content": content} for role, content in item.messages],
         "answers": [{"id": answer.id, "text": answer.text} for answer in item.answers],
+        "criterion": item.criterion,
         "expires_in_s": item.left_s,
     }
 

@@ -78,6 +78,7 @@ class RankingRequest(Wire):
     candidates: list[Name] | None = Field(None, min_length=1, max_length=64)
     completion_id: Name | None = None
     ranks: list[int | None] = Field(min_length=1, max_length=64)
+    criterion: Name | None = None
     none_acceptable: bool = False
     ratings: dict[str, list[float | None]] | None = Field(None, max_length=16)
     comment: Comment | None = None
@@ -173,7 +174,21 @@ class OperatorRequest(Wire):
 
 
 class ReasonRequest(Wire):
-    """The body of promote, reject and rollback: why."""
+    """The body of every decision on a version: why."""
 
     reason: Reason
     user: Name | None = None
+
+
+class RollbackRequest(ReasonRequest):
+    """The body of POST /v1/versions/rollback. With `quarantine` no round learns any more from
+    rankings of the bad version's answers."""
+
+    quarantine: bool = False
+
+
+class CanaryRequest(ReasonRequest):
+    """The body of POST /v1/versions/{id}/canary: on which share of the people, if not on the one
+    that is set."""
+
+    share: float | None = Field(None, gt=0, le=0.5)

@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from .jobs import Event, Fault, Job, Mailbox
+from policy.place import Place
+
+from .jobs import Again, Event, Fault, Job, Mailbox
 from .orders import (
     Broken,
     Cancel,
@@ -54,8 +55,9 @@ class Sent:
 class Worker:
     """Decodes for everybody, in a process of its own."""
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, log_format: str = "plain") -> None:
         self._settings = settings
+        self._log_format = log_format
         self._process: subprocess.Popen[bytes] | None = None
         self._sent: dict[str, Sent] = {}
         self._tasks: dict[Task, Future[Any]] = {}
@@ -71,7 +73,7 @@ class Worker:
             descriptor = theirs.fileno()
             command = [sys.executable, "-m", "server.decode_process", str(descriptor)]
             self._process = subprocess.Popen(
-                [*command, self._settings.model_dump_json()],
+                [*command, self._settings.model_dump_json(), self._log_format],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[descriptor],
             )
@@ -86,16 +88,16 @@ class Worker:
 
     # Orders.
 
-    def install(self, root: Path, model: str) -> str:
+    def install(self, place: Place, model: str) -> str:
         """Makes the model v0; its digest. Waits, on any thread but the loop's. Raises Broken where
         the next try would fail as well, else RuntimeError."""
-        digest: str = self._have_done(Install(root, model))
+        digest: str = self._have_done(Install(place, model))
         return digest
 
-    def load(self, version: str, folder: Path, base: Path | None = None) -> Room:
-        """Brings a version into memory, on the tensors of the model in `base`. Waits, and raises,
+    def load(self, order: Load) -> Room:
+        """Brings a version into memory, on the tensors of the model in its base. Waits, and raises,
         as `install` does."""
-        room: Room = self._have_done(Load(version, folder, base))
+        room: Room = self._have_done(order)
         return room
 
     def _have_done(self, task: Task) -> Any:
@@ -161,6 +163,11 @@ class Worker:
         return self._running.pid
 
     @property
+    def places(self) -> int | None:
+        """Loading finds out: a further version takes memory, which may be there."""
+        return None
+
+    @property
     def jobs(self) -> int:
         """Jobs being decoded or waiting for rows."""
         return len(self._sent)
@@ -184,6 +191,10 @@ class Worker:
     def rows(self) -> int:
         """Rows being decoded, over all versions."""
         return self._figures.rows
+
+    @property
+    def trouble(self) -> str | None:
+        return "the process that decodes has died" if self.crashed else None
 
     @property
     def crashed(self) -> bool:
@@ -217,6 +228,7 @@ class Worker:
         sent = self._sent.get(job_id)
         if sent is None:
             return  # cancelled while it was on its way
+        assert not isinstance(event, Again), "the process begins no answer twice"
         sent.answers -= isinstance(event, Fault) or event.finish is not None
         if isinstance(event, Fault) or not sent.answers:
             del self._sent[job_id]

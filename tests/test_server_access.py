@@ -76,6 +76,38 @@ def test_wrong_key_is_401(
     assert "x-request-id" in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("brought", "kept"), [("trace-7", True), ("a b", False), ("x" * 129, False)]
+)
+def test_a_request_keeps_the_id_that_it_brings(server: Running, brought: str, kept: bool) -> None:
+    """Unless it would not stand in a log line: blanks, or more than 128 characters."""
+    answer = httpx.get(f"{server.url}/livez", headers={"x-request-id": brought})
+    assert (answer.headers["x-request-id"] == brought) is kept
+    assert kept or answer.headers["x-request-id"].startswith("req_")
+
+
+def test_no_log_line_holds_what_people_type_or_their_keys(
+    server: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of requests that are answered, refused for their body, or refused for their key: no line of
+    the serving process at INFO has the prompt, the comment or the key."""
+    marker = "hippopotamus-4711"
+    with caplog.at_level("INFO"):
+        ids = server.chat(marker, n=2).json()["rankloop"]["candidates"]
+        said = {"candidates": ids, "ranks": [1, 2], "comment": marker}
+        assert server.http.post("/v1/rankings", json=said).status_code == 201
+        assert server.chat(marker, temperature=-7).status_code == 400
+        assert server.chat(marker, model=marker).status_code == 404
+        wrong = {"authorization": f"Bearer {marker}"}
+        assert server.http.get("/v1/learner", headers=wrong).status_code == 401
+    ours = [
+        record for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))
+    ]
+    lines = "\n".join(record.getMessage() for record in ours)
+    assert marker not in lines
+    assert KEY not in lines
+
+
 def test_right_key_is_let_in(server: Running) -> None:
     """And who has it without saying a user is `key`."""
     answer = server.chat()

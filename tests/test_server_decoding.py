@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from policy.params import SamplingParams
+from policy.place import Place
 from server.jobs import Job, Piece
 from server.orders import (
     Done,
@@ -69,7 +70,10 @@ def child() -> Iterator[Child]:
     ours.settimeout(WAIT_S)
     command = [sys.executable, "-m", "server.decode_process", str(theirs.fileno())]
     settings = ServerSettings().model_dump_json()
-    with ours, subprocess.Popen([*command, settings], pass_fds=[theirs.fileno()]) as process:
+    with (
+        ours,
+        subprocess.Popen([*command, settings, "plain"], pass_fds=[theirs.fileno()]) as process,
+    ):
         theirs.close()
         yield Child(process, ours)
         process.kill()
@@ -81,7 +85,7 @@ def test_it_loads_a_model_and_answers(child: Child, tmp_path: Path) -> None:
     child.process.send_signal(signal.SIGINT)
     child.process.send_signal(signal.SIGTERM)
     folder = make_tiny(tmp_path / "model")
-    assert isinstance(child.have_done(Install(tmp_path / "versions", str(folder))), Done)
+    assert isinstance(child.have_done(Install(Place(tmp_path / "versions"), str(folder))), Done)
     done = child.have_done(Load("v0", folder))
     assert isinstance(done, Done)
     assert isinstance(done.result, Room)
@@ -99,7 +103,7 @@ def test_it_loads_a_model_and_answers(child: Child, tmp_path: Path) -> None:
 
 def test_what_cannot_be_done_is_told(child: Child, tmp_path: Path) -> None:
     """A model that is not there will not be there at the next try; and the process goes on."""
-    refused = child.have_done(Install(tmp_path / "versions", str(tmp_path / "nowhere")))
+    refused = child.have_done(Install(Place(tmp_path / "versions"), str(tmp_path / "nowhere")))
     assert isinstance(refused, Failed)
     assert refused.lasting
     assert "no config.json" in refused.reason

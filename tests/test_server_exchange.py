@@ -45,6 +45,22 @@ def test_imported_lines_are_told_and_known_the_next_time(server: Running) -> Non
     assert {ranked.person for ranked in server.store.training_rankings()} == {"ada"}
 
 
+@pytest.mark.parametrize(
+    ("line", "format"),
+    [
+        (pairs(1, "x"), "trl-preference"),
+        (b'\n{"prompt": "Why?"}', "prompts"),
+        (b'{"question": "Why?"}', None),
+        (b"question,answer", None),
+        (b"", None),
+    ],
+)
+def test_the_format_of_a_line_is_told(server: Running, line: bytes, format: str | None) -> None:
+    """Without storing anything; null where it is of none."""
+    told = server.http.post("/v1/import/format", content=line or b"\n", headers=LINES)
+    assert told.json() == {"object": "import.format", "format": format}
+
+
 def test_an_imported_answer_is_shown_like_any_other(server: Running) -> None:
     """Its version is `imported`; it has no tokens, and asking for one is a 404."""
     bring(server, pairs(1, "shown"))

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, event
 
+from server.health import room
+from server.worker import Worker
 from tests.server_running import Running, chat_body, eventually, running, settings_for
 from tests.tiny_models import make_tiny
 
@@ -67,6 +69,14 @@ def test_full_disk_is_said_and_answering_goes_on_when_there_is_room(server: Runn
     assert server.chat().status_code == 200
 
 
+@pytest.mark.parametrize(("free", "ok"), [(2**20, True), (2**20 - 1, False), (0, False)])
+def test_a_full_disk_is_not_ready(free: int, ok: bool) -> None:
+    """Below the room of a last answer, with the bytes that are free."""
+    check = room(free)
+    assert check.ok is ok
+    assert ok or f"{free} bytes are free" in check.detail
+
+
 def test_death_of_the_decoding_process_ends_streams_and_is_seen(server: Running) -> None:
     """Killed in the middle of a stream: an error frame, 503 from then on, and whoever runs the
     server is told to end it."""
@@ -99,7 +109,8 @@ def test_a_machine_that_was_paused_goes_on(server: Running) -> None:
     server.serving.stalled_after_s = 1.0
     told: list[str] = []
     server.serving.failed = told.append
-    pid, loop = server.serving.worker.pid, server.serving.worker._loop
+    worker = decoder_of(server)
+    pid, loop = worker.pid, worker._loop
     body = chat_body(max_tokens=50, stream=True, ignore_eos=True)
     with server.http.stream("POST", "/v1/chat/completions", json=body) as stream:
         lines = stream.iter_lines()
@@ -112,11 +123,18 @@ def test_a_machine_that_was_paused_goes_on(server: Running) -> None:
     assert server.http.get("/readyz").status_code == 200
 
 
+def decoder_of(server: Running) -> Worker:
+    """The serving end of the process that decodes."""
+    worker = server.serving.worker
+    assert isinstance(worker, Worker)
+    return worker
+
+
 def stream_interrupted_by(server: Running, number: signal.Signals) -> list[str]:
     """What comes of a stream after its decoding process was sent this signal."""
     body = chat_body(n=8, max_tokens=200, stream=True, ignore_eos=True)
     with server.http.stream("POST", "/v1/chat/completions", json=body) as stream:
         lines = stream.iter_lines()
         next(lines)
-        os.kill(server.serving.worker.pid, number)
+        os.kill(decoder_of(server).pid, number)
         return [line for line in lines if line]

@@ -103,7 +103,7 @@ def test_an_imported_prompt_becomes_a_blind_item(server: Running, eve: str) -> N
     task = item(server, eve)
     assert task["messages"] == [{"role": "user", "content": "What is two plus two?"}]
     assert len(task["answers"]) == 4
-    assert set(task) == {"id", "messages", "answers", "expires_in_s"}
+    assert set(task) == {"id", "messages", "answers", "criterion", "expires_in_s"}
     assert all(set(answer) == {"id", "text"} for answer in task["answers"])
     stored = server.store.candidate(task["answers"][0]["id"])
     assert (stored.version, stored.params["temperature"]) == ("v0", 1.0)
@@ -126,6 +126,16 @@ def test_people_never_get_the_same_place(server: Running, eve: str, bob: str) ->
     """Three items that want one ranking each, three people."""
     bring(server, "One?", "Two?", "Three?")
     assert len({item(server, user)["id"] for user in (eve, bob, eve + bob)}) == 3
+
+
+def test_an_item_can_be_kept_longer(server: Running, eve: str, bob: str) -> None:
+    """By whom it is with: its quarter of an hour begins anew."""
+    bring(server, "What is the opposite of wet?")
+    task = item(server, eve)
+    kept = server.http.post(f"/v1/tasks/{task['id']}/renew", json={"user": eve})
+    assert kept.json()["expires_in_s"] == pytest.approx(900, abs=60)
+    refused = server.http.post(f"/v1/tasks/{task['id']}/renew", json={"user": bob})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "not_issued")
 
 
 def test_an_item_of_another_person_is_refused(server: Running, eve: str, bob: str) -> None:
@@ -273,6 +283,17 @@ def test_guidelines_of_ones_own(tmp_path: Path) -> None:
     path.write_text(" ")
     with pytest.raises(ValueError, match="1 to 20000 characters"):
         read(path)
+
+
+def test_a_criterion_that_nobody_knows_is_refused(server: Running) -> None:
+    """Nothing would be learned of it: 400, naming it and those that there are."""
+    for path, body in (
+        ("/v1/prompts", {"prompts": [{"prompt": "Hi"}], "criteria": ["helpfull"]}),
+        ("/v1/rankings", {"completion_id": "c", "ranks": [1, 2], "criterion": "helpfull"}),
+    ):
+        answer = server.http.post(path, json=body)
+        said = answer.json()["error"]["message"]
+        assert (answer.status_code, "'helpfull' is none of helpful, honest" in said) == (400, True)
 
 
 def test_the_command_imports_a_file(
