@@ -6,13 +6,17 @@ One Rankloop serves the whole file; every test opens a browser of its own, witho
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
 import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -62,22 +66,34 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture
-def page(product: Product, browser: Browser) -> Iterator[Page]:
-    """The first page, once it knows its server; no script error and no outside request."""
-    context = browser.new_context(viewport=WIDE, device_scale_factor=1.5)  # type: ignore[arg-type]
+@contextmanager
+def visiting(
+    browser: Browser, address: str, *, before: str | None = None, **more: Any
+) -> Iterator[Page]:
+    """The page at this address, by a person of its own, once it knows its server; no script fails
+    in it, and it asks nobody else. `before`: a script that runs ahead of the page's own."""
+    context = browser.new_context(viewport=WIDE, device_scale_factor=1.5, **more)  # type: ignore[arg-type]
     opened = context.new_page()
+    if before is not None:
+        opened.add_init_script(before)
     errors: list[str] = []
-    elsewhere: list[str] = []
+    asked: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("request", lambda request: elsewhere.append(request.url))
+    opened.on("request", lambda request: asked.append(request.url))
     opened.set_default_timeout(SOON_MS)
-    opened.goto(product.page)
+    opened.goto(address)
     expect(opened.locator(".rl-waiting")).to_be_visible(timeout=SOON_MS)
     yield opened
     context.close()
     assert errors == []
-    assert [url for url in elsewhere if not url.startswith((product.page, "data:", "blob:"))] == []
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+@pytest.fixture
+def page(product: Product, browser: Browser) -> Iterator[Page]:
+    """The first page of a new person."""
+    with visiting(browser, product.page) as opened:
+        yield opened
 
 
 def ask(page: Page, text: str, answers: int = 4) -> None:
@@ -106,6 +122,14 @@ def pid_of(product: Product, name: str) -> int:
     """The process that was started last under that name."""
     log = (product.data / "rankloop.log").read_text(encoding="utf-8")
     return int(re.findall(rf"spawned: '{name}' with pid (\d+)", log)[-1])
+
+
+def last_ranking(product: Product) -> tuple[list[str], int, float, str]:
+    """Under which circumstances it was given."""
+    with sqlite3.connect(product.data / "rankloop.db") as db:
+        query = "SELECT shown, blind, seconds, input FROM ranking ORDER BY id DESC"
+        shown, *others = db.execute(query).fetchone()
+    return json.loads(shown), *others
 
 
 def test_the_first_page_says_who_everybody_is(page: Page) -> None:
@@ -140,7 +164,9 @@ def test_a_click_on_a_word_shows_what_it_was_drawn_from(page: Page) -> None:
 
 
 def test_four_answers_take_five_keys(page: Page, product: Product) -> None:
-    """Digits rank, Enter submits: B and C tie for best, so B goes on."""
+    """Digits rank, Enter submits: B and C tie for best, so B goes on. How it was done is on record:
+    four answers under their version's name, by keys, in some time.
+    """
     before = product.api.get("/v1/learner")["waiting"]["rankings"]
     ask(page, "What is the opposite of hot?")
     second = cards(page).nth(1).locator(".rl-text").inner_text()
@@ -151,6 +177,9 @@ def test_four_answers_take_five_keys(page: Page, product: Product) -> None:
     page.keyboard.press("Enter")
     expect(page.locator(".rl-mark")).to_have_text("ranked best of 4")
     assert page.locator(".rl-model .rl-text").inner_text() == second
+    shown, blind, seconds, input = last_ranking(product)
+    assert (len(shown), bool(blind), input) == (4, False, "keys")
+    assert seconds > 0
     assert product.api.get("/v1/learner")["waiting"]["rankings"] == before + 1
     expect(page.locator(".rl-waiting")).to_contain_text(f"{before + 1} of 32 rankings")
 
@@ -200,10 +229,14 @@ def test_another_answer_takes_the_place_of_the_last(page: Page, product: Product
     page.locator("#rl-longest input[type=number]").fill("16")
     ask(page, "Tell me of the sea.", answers=1)
     page.get_by_role("button", name="Another answer").click()
+    until = time.monotonic() + SOON_MS / 1000
+    # What the page shows of the first answer stands until the second comes.
+    while (listed := product.api.get("/v1/conversations")["data"][0])["answers"] < 2:
+        assert time.monotonic() < until, "no second answer was asked for"
+        time.sleep(0.1)
     expect(page.locator(".rl-model")).to_have_count(1, timeout=SOON_MS)
     expect(page.get_by_role("button", name="Another answer")).to_be_visible(timeout=SOON_MS)
     picture(page, "chat")
-    listed = product.api.get("/v1/conversations")["data"][0]
     assert listed["answers"] == 2
     turns = product.api.get(f"/v1/conversations/{listed['id']}")["turns"]
     assert turns[0]["text"] == "Answer in one sentence."
@@ -278,12 +311,14 @@ def test_a_round_can_be_run_and_watched(page: Page, product: Product) -> None:
     tab(page, "Learner")
     page.get_by_role("button", name="Run a round now").click()
     expect(page.locator("#rl-learner-result")).to_contain_text("Round 1 is")
-    expect(page.locator("#rl-learner progress")).to_be_visible(timeout=SOON_MS)
+    expect(page.locator("#rl-learner progress")).to_be_visible(timeout=ROUND_MS)
+    expect(page.locator("#rl-curves")).to_contain_text("Reward model: loss", timeout=ROUND_MS)
     first = page.locator(".rl-round").last
     ended = re.compile("promoted|rejected|needs feedback")
     expect(first.locator(".rl-outcome")).to_have_text(ended, timeout=ROUND_MS)
     first.locator("summary").click()
     expect(first.locator("tbody tr").first).to_be_visible()
+    page.evaluate("scrollTo({ top: 0 })")
     picture(page, "learner")
 
 

@@ -14,10 +14,12 @@ import pytest
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from pydantic import SecretStr
 
+from ui import visitor
 from ui.client import Client, Message, Refused, Unreachable, _tokens
+from ui.label_wire import Verdict
 from ui.streams import Answers
+from ui.visitor import LOCAL, NOBODY, Visitor
 
 T = TypeVar("T")
 HELLO = [Message(role="user", content="Hello")]
@@ -80,11 +82,12 @@ def edge() -> Iterator[tuple[Edge, str]]:
         thread.join()
 
 
-def calling(url: str, act: Callable[[Client], Awaitable[T]], key: str | None = None) -> T:
-    """Run one call with a client of its own."""
+def calling(url: str, act: Callable[[Client], Awaitable[T]], who: Visitor = LOCAL) -> T:
+    """Run one call with a client of its own, for that visitor."""
 
     async def run() -> T:
-        client = Client(url, SecretStr(key) if key else None)
+        visitor.CURRENT.set(who)
+        client = Client(url)
         try:
             return await act(client)
         finally:
@@ -116,10 +119,19 @@ def test_the_person_and_the_conversation_are_sent(edge: tuple[Edge, str]) -> Non
     assert (body["user"], body["metadata"]) == ("mia", {"conversation_id": "k"})
 
 
-def test_the_key_is_the_bearer(edge: tuple[Edge, str]) -> None:
-    """Whoever signed in with the key calls the API with it."""
-    calling(edge[1], both, key="secret")
-    assert edge[0].asked[0][0]["authorization"] == "Bearer secret"
+def test_whoever_signed_in_speaks_for_themselves(edge: tuple[Edge, str]) -> None:
+    """By their session, and under no name that the browser remembers; the owner may name one."""
+    for owner, named in ((False, None), (True, "mia")):
+        calling(edge[1], both, Visitor("ada", owner, token="rs_1"))
+        headers, body = edge[0].asked[-1]
+        assert headers["authorization"] == "Bearer rs_1"
+        assert body.get("user") == named
+
+
+def test_nobody_calls_without_a_key(edge: tuple[Edge, str]) -> None:
+    """What is found to be nobody's event goes out bare, and is the server's to refuse."""
+    calling(edge[1], both, NOBODY)
+    assert "authorization" not in edge[0].asked[-1][0]
 
 
 def test_a_stream_without_its_end_is_no_answer(edge: tuple[Edge, str]) -> None:
@@ -140,7 +152,7 @@ def test_a_refusal_is_said_in_the_servers_words(edge: tuple[Edge, str]) -> None:
     """The message and the code of OpenAI's error shape arrive."""
 
     async def rank(client: Client) -> object:
-        return await client.rank(["c-9"], [1], none_acceptable=False, person=None, key="k1")
+        return await client.rank(Verdict(candidates=["c-9"], ranks=[1], key="k1"), person=None)
 
     with pytest.raises(Refused, match="No such candidate: c-9") as raised:
         calling(edge[1], rank)

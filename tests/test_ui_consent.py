@@ -29,9 +29,9 @@ def page(product: Product) -> Iterator[Page]:
         opened = browser.new_page(viewport=WIDE)  # type: ignore[arg-type]
         opened.set_default_timeout(SOON_MS)
         opened.goto(product.page)
-        opened.get_by_label("username").fill("mia")
-        opened.get_by_label("password").fill(KEY)
-        opened.get_by_role("button", name="Login").click()
+        opened.get_by_label("Name").fill("mia")
+        opened.get_by_label("Password").fill(KEY)
+        opened.get_by_role("button", name="Sign in").click()
         yield opened
         browser.close()
 

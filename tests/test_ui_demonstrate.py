@@ -12,6 +12,12 @@ from tests.test_ui_browser import SOON_MS, WIDE, browser, picture, tab
 
 __all__ = ["browser"]
 
+SLOW = """() => {
+  const quick = window.fetch;
+  window.fetch = (...asked) =>
+    new Promise((go) => setTimeout(go, 3000)).then(() => quick(...asked));
+}"""
+
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
@@ -80,6 +86,32 @@ def test_the_models_answer_is_made_better(page: Page, product: Product) -> None:
     lines = product.api.client.get("/v1/export", params={"format": "rankloop"}).text.splitlines()
     edited = [line for line in lines if '"edited"' in line and "a fox" in line]
     assert len(edited) == 1
+
+
+def test_what_is_typed_while_a_click_is_on_its_way_stays(page: Page) -> None:
+    """The turn is added, and what was typed on meanwhile is the beginning of the next one."""
+    box = page.locator("#rl-draft-box textarea")
+    page.evaluate(SLOW)
+    write(page, "Hello", "Add turn")
+    box.press_sequentially(" and good")
+    expect(page.locator("#rl-draft .rl-turn")).to_have_count(0)
+    expect(page.locator("#rl-draft .rl-turn")).to_have_text("Person: Hello")
+    expect(box).to_have_value(" and good")
+
+
+def test_what_is_typed_before_the_draft_is_there_stays(page: Page) -> None:
+    """It stands behind what was being written when the page was last open."""
+    box, turn = page.locator("#rl-draft-box textarea"), page.locator("#rl-draft .rl-turn")
+    write(page, "Hello", "Add turn")
+    expect(turn).to_have_text("Person: Hello")
+    box.fill("Good")
+    page.reload()
+    page.evaluate(SLOW)
+    tab(page, "Demonstrate")
+    box.press_sequentially(" evening")
+    expect(turn).to_have_count(0)
+    expect(turn).to_have_text("Person: Hello", timeout=SOON_MS)
+    expect(box).to_have_value("Good evening", timeout=SOON_MS)
 
 
 def test_a_turn_is_taken_back(page: Page) -> None:

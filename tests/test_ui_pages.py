@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from ui import header, news, rounds, versions, words
+from ui import header, news, rounds, version_cards, words
+from ui.curves import Curve, picture
 from ui.memory import Conversation
 from ui.nodes import Node, node
 from ui.transcript import transcript
+from ui.visitor import LOCAL, Visitor
 from ui.watch import View
 from ui.wire import Learner, MetricPoint, Round, Version
 
@@ -57,19 +60,30 @@ class TestHeader:
         """Everybody sees how far the next round is."""
         waiting = {"rankings": 9, "needed": 32}
         view = View(Learner.model_validate({"state": "idle", "waiting": waiting}))
-        shown = text(header.strip(view)["nodes"])
+        shown = text(header.strip(view, LOCAL)["nodes"])
         assert "9 of 32 rankings wait for the next round" in shown
 
     def test_a_server_that_is_gone_is_said_in_words(self) -> None:
         """A banner says what is wrong and that nothing is lost."""
-        shown = text(header.strip(View(error="The server at http://x does not answer."))["nodes"])
+        view = View(error="The server at http://x does not answer.")
+        shown = text(header.strip(view, LOCAL)["nodes"])
         assert "The server at http://x does not answer. Nothing you typed is lost" in shown
 
     def test_without_keys_everybody_is_told_who_they_are(self) -> None:
         """The first page says that everybody is local and that rankings train the model."""
-        shown = text(transcript(Conversation(), welcome=header.welcome(False)))
+        shown = text(transcript(Conversation(), welcome=header.welcome(LOCAL)))
         assert "everybody here is local" in shown
         assert "rankings train the model" in shown
+
+    def test_whoever_signed_in_is_named_and_may_leave(self) -> None:
+        """With a way to another password only where there is one to change."""
+        ada = Visitor("ada", owner=False, token="rs_1", way="password")
+        shown = text(header.strip(View(), ada)["nodes"])
+        assert "adaPasswordSign out" in shown
+        owner = text(header.strip(View(), Visitor("key", token="rs_2", way="key"))["nodes"])
+        assert "the owner" in owner
+        assert "Password" not in owner
+        assert "Sign out" not in text(header.strip(View(), LOCAL)["nodes"])
 
     def test_a_running_round_says_where_it_is(self) -> None:
         """Stage, step of steps, and the time left."""
@@ -78,7 +92,7 @@ class TestHeader:
 
 
 class TestLearner:
-    def test_accuracy_starts_at_chance_and_runs_oldest_first(self) -> None:
+    def test_accuracy_runs_oldest_first(self) -> None:
         """The API lists rounds newest first; a round without a reward model has no point."""
         given = [
             Round.model_validate(
@@ -89,15 +103,29 @@ class TestLearner:
                 {"id": 1, "state": "done", "reward": {"cross_validated_accuracy": 0.7}}
             ),
         ]
-        assert rounds.accuracies(given) == [("0", 0.5), ("1", 0.7), ("3", 0.9)]
+        assert rounds.accuracies(given).points == [(1.0, 0.7), (3.0, 0.9)]
 
-    def test_curves_are_of_ppo_alone(self) -> None:
-        """The reward model's steps have figures of their own."""
+    def test_a_curve_is_of_one_stage(self) -> None:
+        """Stages have steps of their own."""
         points = [
             MetricPoint(stage="reward", step=1, at=0.0, values={"kl": 9.0}),
             MetricPoint(stage="ppo", step=1, at=0.0, values={"reward": 0.1, "kl": 0.2}),
         ]
-        assert rounds.curve(points, "kl") == [(1, 0.2)]
+        assert rounds.curve(points, "ppo", "kl", "KL").points == [(1.0, 0.2)]
+
+    def test_a_picture_lies_where_its_figures_say(self) -> None:
+        """Of 310 - 50 across and 90 up: (1, 0) left below, (2, 1) in the middle on top, (3, .5)."""
+        shown = picture(Curve("KL", [(1, 0.0), (2, 1.0), (3, 0.5)]))
+        assert "50.0,100.0 180.0,10.0 310.0,55.0" in json.dumps(shown)
+
+    def test_a_picture_is_told_in_words(self) -> None:
+        """The last figure, the first, and between which all of them are."""
+        shown = picture(Curve("KL", [(1, 0.0), (2, 1.0), (3, 0.5)]))
+        assert '"KL: 0.5 at step 3, from 0, between 0 and 1"' in json.dumps(shown)
+
+    def test_only_what_has_figures_is_drawn(self) -> None:
+        """No round, no picture and no heading."""
+        assert rounds.curves([], None, []) == []
 
     def test_a_round_shows_its_reasons_in_words(self) -> None:
         """Passed and failed are words, because colours alone say nothing to some."""
@@ -132,7 +160,7 @@ class TestVersions:
             figures={"win_rate": 0.7123},
             events=[{"from": "verified", "to": "live", "actor": "learner", "reason": "all passed"}],
         )
-        shown = text(versions.cards([version]))
+        shown = text(version_cards.cards([version]))
         assert "from v2 · round 5 · learned from 32 rankings, 9 of them yours" in shown
         assert "win rate0.712" in shown
         assert "verified → live" in shown
@@ -146,5 +174,6 @@ class TestWords:
         assert [words.duration(s) for s in given] == ["0 s", "59 s", "2 min", "2 h", "2 d"]
 
     def test_figures_have_three_digits(self) -> None:
-        """And no trailing zeros."""
-        assert [words.figure(x) for x in (0.71234, 5.0, True, 7)] == ["0.712", "5", "yes", "7"]
+        """And no trailing zeros, nor a minus before a nought."""
+        given = (0.71234, 5.0, True, 7, -0.0001)
+        assert [words.figure(x) for x in given] == ["0.712", "5", "yes", "7", "0"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ui.memory import Answer, Comparison
-from ui.ranker import best, dense, shown
+from ui.ranker import best, dense, shown, verdict_of
 
 
 def test_dense_keeps_order_ties_and_gaps_closed() -> None:
@@ -35,3 +35,14 @@ def test_candidate_ids_stay_out_of_the_ranking_component() -> None:
     """The component ranks what people read; the ids stay with the conversation."""
     comparison = Comparison(answers=[Answer(candidate="c-0", text="a", done=True)])
     assert "candidate" not in shown(comparison)["answers"][0]
+
+
+def test_a_ranking_says_how_it_came_about() -> None:
+    """Answers stand side by side in their order, each under its version's name; the component says
+    how long there was something to read, and what was used.
+    """
+    answers = [Answer(candidate=id, text=id, version="v1") for id in ("a", "b")]
+    sent = {"ranks": [2, 1], "none": False, "seconds": 7.5, "input": "touch"}
+    verdict = verdict_of(sent, Comparison(answers=answers))
+    assert (verdict.shown, verdict.blind) == (["a", "b"], False)
+    assert (verdict.seconds, verdict.input) == (7.5, "touch")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 
+import rankloop_logs
 from ui.access import Settings, server_url
 
 log = logging.getLogger("rankloop.ui")
@@ -17,10 +18,11 @@ GOODBYE_S = 3
 def main(settings: Settings) -> None:
     """Serve the page until SIGTERM or SIGINT."""
     import uvicorn
+    from uvicorn.config import LOGGING_CONFIG
 
     from ui.app import create_app
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    rankloop_logs.begin(settings.log.format, "ui", plain="%(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     log.info("the page calls the API at %s", server_url(settings))
@@ -29,6 +31,8 @@ def main(settings: Settings) -> None:
         host=settings.ui.host,
         port=settings.ui.port,
         log_level="warning",
+        # uvicorn's own handlers write plain lines.
+        log_config=LOGGING_CONFIG if settings.log.format == "plain" else None,
         timeout_graceful_shutdown=GOODBYE_S,
     )
 

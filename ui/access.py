@@ -1,17 +1,15 @@
-"""What the UI process reads of the settings: where the API is, and the sign-in.
+"""What the UI process reads of the settings: where the API is, and whether the page is surely shut.
 
-Knows no users: one key opens the page and the API. That a page which others can reach has a key is
-seen to by the command.
+Knows no users and no key: who may come in is for the server to say.
 """
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import SecretStr
 
+from ui.doors import is_loopback
 from ui.settings import UiSettings
 
 
@@ -24,6 +22,13 @@ class Listening(Protocol):
     def port(self) -> int: ...
 
 
+class LogPart(Protocol):
+    """What the UI process reads of the log's settings."""
+
+    @property
+    def format(self) -> Literal["plain", "json"]: ...
+
+
 class Settings(Protocol):
     """What the UI process reads of the settings."""
 
@@ -33,6 +38,8 @@ class Settings(Protocol):
     def ui(self) -> UiSettings: ...
     @property
     def server(self) -> Listening: ...
+    @property
+    def log(self) -> LogPart: ...
 
 
 def server_url(settings: Settings) -> str:
@@ -49,13 +56,11 @@ def server_url(settings: Settings) -> str:
     )
 
 
-def sign_in(key: SecretStr | None) -> Callable[[str, str], bool] | None:
-    """The check of a name and a password, compared in constant time; None where no key is set."""
-    if key is None:
-        return None
-    expected = key.get_secret_value().encode()
+def is_local(settings: Settings) -> bool:
+    """Whether only this machine reaches the page's address."""
+    return is_loopback(settings.ui.host)
 
-    def check(name: str, password: str) -> bool:
-        return hmac.compare_digest(password.encode(), expected)
 
-    return check
+def is_shut(settings: Settings) -> bool:
+    """Whether one has to sign in, for all that is known before the server has said so."""
+    return settings.key is not None or not is_local(settings)

@@ -12,15 +12,33 @@ from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.responses import Response
 
-from ui import chat, chat_parts, demonstrate, demonstrate_parts, label, learner, versions
-from ui.access import Settings, server_url, sign_in
+from ui import (
+    battle,
+    chat,
+    chat_parts,
+    data,
+    demonstrate,
+    demonstrate_parts,
+    label,
+    learner,
+    progress,
+    sign_in,
+    versions,
+)
+from ui.access import Settings, is_local, is_shut, server_url
 from ui.client import Client
 from ui.confine import Confined
 from ui.consent import ConsentBox
-from ui.header import header, strip, welcome
+from ui.doors import Doors
+from ui.gate import Gate
+from ui.header import header, strip
 from ui.inert import ASSETS, asset
+from ui.rights import Rights
+from ui.sign_in_client import SignInClient
 from ui.theme import theme
+from ui.visitor import current
 from ui.watch import Watch
 
 Update = dict[Any, Any]
@@ -33,8 +51,10 @@ SHORT: dict[str, Any] = {**QUIET, "queue": False}
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The page at `/`, and `/livez`."""
-    client = Client(server_url(settings), settings.key)
+    """The page at `/`, what is downloaded from it at `/take/`, where one signs in, and `/livez`."""
+    client = Client(server_url(settings))
+    sessions = SignInClient(client, shut=is_shut(settings))
+    public_url = settings.ui.public_url
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -42,25 +62,32 @@ def create_app(settings: Settings) -> FastAPI:
         await client.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Gate, sessions=sessions, is_local=is_local(settings), public_url=public_url)
+    app.add_middleware(Doors)
     app.add_middleware(Confined)
+    app.include_router(sign_in.routes(sessions, public_url))
 
     @app.get("/livez")
     async def livez() -> dict[str, str]:
         return {"status": "ok"}
 
+    page = Page(client)
+
+    @app.get("/take/{ticket}")
+    async def take(ticket: str) -> Response:
+        return await page.data.downloads.take(ticket)
+
     mounted: FastAPI = gr.mount_gradio_app(
         app,
-        Page(client, has_key=settings.key is not None).blocks,
+        page.blocks,
         path="/",
         theme=theme(),
-        head=f"<script>{asset('page.js')}</script>",
+        head=f"<script>{asset('whose.js')}{asset('queue.js')}{asset('page.js')}</script>",
         favicon_path=str(ASSETS / "favicon.png"),
         footer_links=[],
         run_history=False,
         ssr_mode=False,
         enable_monitoring=False,
-        auth=sign_in(settings.key),
-        auth_message="Sign in with any name; the password is the key that Rankloop runs with.",
     )
     return mounted
 
@@ -68,25 +95,28 @@ def create_app(settings: Settings) -> FastAPI:
 class Page:
     """The components, and the events between them."""
 
-    def __init__(self, client: Client, *, has_key: bool) -> None:
+    def __init__(self, client: Client) -> None:
         self.watch = Watch(client)
-        hello = welcome(has_key)
         with gr.Blocks(title="Rankloop", analytics_enabled=False) as self.blocks:
             self.top = header(self.watch)
             self.tab = gr.State("chat")
             drafts = demonstrate_parts.kept()
-            with gr.Tabs(elem_id="rl-tabs"):
+            with gr.Tabs(elem_id="rl-tabs") as tabs:
                 with gr.Tab("Chat", id="chat") as chat_tab:
-                    self.chatting = chat_parts.layout(hello, has_key=has_key)
-                with gr.Tab("Label", id="label") as label_tab:
+                    self.chatting = chat_parts.layout()
+                with gr.Tab("Label", id="label", visible=False) as label_tab:
                     self.label = label.LabelTab(client)
-                with gr.Tab("Demonstrate", id="demonstrate") as demonstrate_tab:
+                with gr.Tab("Demonstrate", id="demonstrate", visible=False) as demonstrate_tab:
                     self.demonstrate = demonstrate.DemonstrateTab(client, drafts)
-                with gr.Tab("Learner", id="learner") as learner_tab:
+                with gr.Tab("Data", id="data", visible=False) as data_tab:
+                    self.data = data.DataTab(client, self.watch)
+                with gr.Tab("Learner", id="learner", visible=False) as learner_tab:
                     self.learning = learner.layout()
+                with gr.Tab("Progress", id="progress", visible=False) as progress_tab:
+                    self.progress = progress.ProgressTab(client)
                 with gr.Tab("Versions", id="versions") as versions_tab:
                     self.listing = versions.layout()
-            self.chat = chat.Chat(client, self.watch, self.chatting, hello)
+            self.chat = chat.Chat(client, self.watch, self.chatting)
             c = self.chatting
             self.consent = ConsentBox(client, c.consent, c.consent_text, gr.State())
             self.learner = learner.LearnerTab(client, self.watch, self.learning)
@@ -96,16 +126,20 @@ class Page:
             self._wire_ranking()
             self._wire_learner()
             self._wire_versions()
-            self._wire_pulse(
-                {
-                    "chat": chat_tab,
-                    "label": label_tab,
-                    "demonstrate": demonstrate_tab,
-                    "learner": learner_tab,
-                    "versions": versions_tab,
-                }
-            )
+            self._wire_data(data_tab)
+            by_name = {
+                "chat": chat_tab,
+                "label": label_tab,
+                "demonstrate": demonstrate_tab,
+                "data": data_tab,
+                "learner": learner_tab,
+                "progress": progress_tab,
+                "versions": versions_tab,
+            }
+            # Ahead of the others, which ask the server first: what was typed is there at once.
             self.demonstrate.wire(demonstrate_tab, self.chatting.person, QUIET, SHORT)
+            self._wire_pulse(by_name)
+            self._wire_rights(tabs, by_name)
             label_tab.select(
                 self.label.look, [self.chatting.person], [self.label.parts.desk], **SHORT
             )
@@ -132,6 +166,16 @@ class Page:
         self.blocks.load(self.chat.restore, [c.conversation], drawn, **SHORT)
         self.blocks.load(None, [c.remembered], [c.person], js="(name) => name || ''", **SHORT)
         c.person.change(None, [c.person], [c.remembered], js="(name) => name", **SHORT)
+
+    def _wire_rights(self, tabs: gr.Tabs, by_name: dict[str, gr.Tab]) -> None:
+        parts: dict[tuple[str, ...], list[Any]] = {
+            ("operate",): [self.learning.buttons, self.listing.decisions],
+            ("admin",): [self.data.parts.exchange],
+            ("rank", "read"): [self.listing.arena.whole],
+        }
+        chatting = self.chatting
+        rights = Rights(tabs, by_name, parts, [chatting.agreement], [chatting.person])
+        self.blocks.load(rights.show, None, rights.shown, **SHORT)
 
     def _wire_consent(self) -> None:
         c, shown = self.chatting, self.consent.shown
@@ -162,37 +206,62 @@ class Page:
             clicked.then(self._fresh_strip, None, [self.top], **SHORT)
 
     def _wire_versions(self) -> None:
-        parts = self.listing
-        shown = [parts.list, parts.version, parts.reason, parts.result]
-        person, chosen = self.chatting.person, [parts.version, parts.reason]
-        for clicked in (
-            parts.promote.click(self.versions.promote, [*chosen, person], shown, **SHORT),
-            parts.reject.click(self.versions.reject, [*chosen, person], shown, **SHORT),
-            parts.roll_back.click(self.versions.roll_back, [parts.reason, person], shown, **SHORT),
-        ):
+        parts, person = self.listing, self.chatting.person
+        for what, button in parts.buttons.items():
+            clicked = button.click(
+                partial(self.versions.decide, what),
+                [parts.version, parts.reason, person],
+                parts.decided,
+                **SHORT,
+            )
             clicked.then(self._fresh_strip, None, [self.top], **SHORT)
+        given = [parts.reason, parts.quarantine, person]
+        clicked = parts.roll_back.click(self.versions.roll_back, given, parts.decided, **SHORT)
+        clicked.then(self._fresh_strip, None, [self.top], **SHORT)
+        self._wire_battle(parts.arena)
+
+    def _wire_battle(self, parts: battle.Parts) -> None:
+        person, arena = self.chatting.person, self.versions.arena
+        asked = [parts.one, parts.other, parts.prompt, person]
+        parts.ask.click(arena.ask, asked, [parts.arena], **QUIET)
+        parts.arena.again(arena.ask, asked, [parts.arena], **QUIET)
+        parts.arena.judge(arena.judge, [person], [parts.arena, parts.compared], **QUIET)
+
+    def _wire_data(self, opened: gr.Tab) -> None:
+        exchange = self.data.parts.exchange
+        opened.select(self.data.look, [self.chatting.person], [exchange], **SHORT)
+        exchange.brought(self.data.show, None, self.data.shown, trigger_mode="always_last", **SHORT)
 
     def _wire_pulse(self, tabs: dict[str, gr.Tab]) -> None:
         c = self.chatting
-        shown = [self.top, *self.learning.shown, self.listing.list, self.listing.version]
-        asked = [c.person, self.listing.version]
+        shown = [self.top, *self.learning.shown, self.progress.page, *self.listing.drawn]
+        shown += self.data.shown
+        arena = self.listing.arena
+        asked = [c.person, self.listing.version, arena.one, arena.other]
         for name, tab in tabs.items():
             tab.select(lambda name=name: name, None, [self.tab], **SHORT)
             tab.select(partial(self._refresh, name), asked, shown, **SHORT)
         # A refresh while the one before is still at work waits for it; by default it is dropped.
         after: dict[str, Any] = {"trigger_mode": "always_last"}
         self.top.refresh(self._refresh, [self.tab, *asked], shown, **after, **SHORT)
-        told = [c.seen, c.news]
-        self.top.refresh(self.chat.announce, [c.seen, c.asked, c.person], told, **after, **QUIET)
+        self.top.swapped(
+            self.chat.announce, [c.seen, c.asked, c.person], [c.seen, c.news], **after, **QUIET
+        )
 
-    async def _refresh(self, tab: str, person: str, chosen: str | None) -> Update:
+    async def _refresh(
+        self, tab: str, person: str, chosen: str | None, one: str | None, other: str | None
+    ) -> Update:
         """The header, and the tab that is looked at."""
-        update: Update = {self.top: strip(await self.watch.view())}
+        update: Update = {self.top: strip(await self.watch.view(), current())}
         if tab == "learner":
             update |= await self.learner.show()
+        if tab == "data":
+            update |= await self.data.show()
+        if tab == "progress":
+            update |= await self.progress.show()
         if tab == "versions":
-            update |= await self.versions.show(person, chosen)
+            update |= await self.versions.show(person, chosen, one, other)
         return update
 
     async def _fresh_strip(self) -> dict[str, Any]:
-        return strip(await self.watch.view(fresh=True))
+        return strip(await self.watch.view(fresh=True), current())

@@ -10,21 +10,23 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import gradio as gr
-from pydantic import BaseModel
 
 from ui.asking import How
 from ui.chat_parts import Parts
 from ui.client import ApiError, Client
+from ui.header import welcome
 from ui.history import branch, past, reopened
 from ui.memory import Asked, Comparison, Conversation, Seen
 from ui.news import news, retell
 from ui.nodes import Node, said
 from ui.odds import odds
-from ui.ranker import best, dense, shown
+from ui.ranker import best, shown, verdict_of
 from ui.streams import Answers
 from ui.thumbs import Thumb, explain, give
 from ui.transcript import transcript
+from ui.visitor import current
 from ui.watch import Watch
+from ui.wire import Version
 
 Update = dict[Any, Any]
 
@@ -34,21 +36,13 @@ FOCUS_BOX = """() => {
 }"""
 
 
-class Verdict(BaseModel):
-    """What the ranking component sends."""
-
-    ranks: list[int | None]
-    none: bool = False
-
-
 class Chat:
     """The tab's handlers."""
 
-    def __init__(self, client: Client, watch: Watch, parts: Parts, welcome: str) -> None:
+    def __init__(self, client: Client, watch: Watch, parts: Parts) -> None:
         self._client = client
         self._watch = watch
         self._parts = parts
-        self._welcome = welcome
         self._running: dict[str, Answers] = {}
 
     async def send(
@@ -203,24 +197,18 @@ class Chat:
         if comparison is None:
             yield {parts.ranker: {}}
             return
-        verdict = Verdict.model_validate(event._data)
-        ranks = dense(verdict.ranks)
+        verdict = verdict_of(event._data, comparison)
         yield {parts.ranker: shown(comparison, "sending")}
         try:
-            await self._client.rank(
-                [answer.candidate or "" for answer in comparison.answers],
-                ranks,
-                none_acceptable=verdict.none,
-                person=person,
-                key=comparison.key,
-            )
+            await self._client.rank(verdict, person)
         except ApiError as error:
             kept = f"{error} Your ranking is not recorded yet: submit it again."
             yield {parts.ranker: shown(comparison, error=kept)}
             return
         asked = Asked(messages=conversation.messages())
-        conversation.go_on(None if verdict.none else best(ranks), ranked=True)
-        note = "None of the answers was acceptable; that is recorded." if verdict.none else None
+        none = verdict.none_acceptable
+        conversation.go_on(None if none else best(verdict.ranks), ranked=True)
+        note = "None of the answers was acceptable; that is recorded." if none else None
         yield {parts.asked: asked.keep(), **self._drawn(conversation, note)}
 
     async def skip(self, stored: Any) -> Update:
@@ -240,9 +228,9 @@ class Chat:
         return self._drawn(Conversation.recall(stored))
 
     async def announce(self, seen_: Any, asked_: Any, person: str | None) -> AsyncIterator[Update]:
-        """Tell of a new live version, once, and show what it answers now."""
-        parts = self._parts
-        seen, asked = Seen.recall(seen_), Asked.recall(asked_)
+        """Tell, once, of a version that is live and that this browser did not know, and show what
+        it and the one before answer now."""
+        parts, seen, asked = self._parts, Seen.recall(seen_), Asked.recall(asked_)
         live = (await self._watch.view()).live
         if live is None or not seen.misses(live):
             yield {parts.seen: gr.skip()}
@@ -250,16 +238,20 @@ class Chat:
         yield {parts.seen: Seen(version=live.id).keep()}
         if seen.version is None:
             return
-        try:
-            mine = await self._client.versions(person)
-        except ApiError:
-            mine = []
-        live = next((version for version in mine if version.id == live.id), live)
+        live = await self._as_told_to(person, live)
         yield {parts.news: news(live, asked.messages, [])}
         if asked.messages:
-            both = [seen.version, live.id]
-            async for retold in retell(self._client, both, asked.messages, person):
+            swap = [seen.version, live.id]
+            async for retold in retell(self._client, swap, asked.messages, person):
                 yield {parts.news: news(live, asked.messages, retold)}
+
+    async def _as_told_to(self, person: str | None, version: Version) -> Version:
+        """The version with what it learned from this person; as everybody sees it without that."""
+        try:
+            versions = await self._client.versions(person)
+        except ApiError:
+            return version
+        return next((one for one in versions if one.id == version.id), version)
 
     def _growing(self, conversation: Conversation, heard: Comparison) -> Update:
         """The answers as far as they have come, one in the conversation, several side by side."""
@@ -274,7 +266,7 @@ class Chat:
         self, conversation: Conversation, note: str | None = None, *, wrong: bool = False
     ) -> Update:
         """The conversation at rest, kept by the browser."""
-        log = transcript(conversation, welcome=self._welcome, note=note, wrong=wrong)
+        log = transcript(conversation, welcome=welcome(current()), note=note, wrong=wrong)
         return {
             self._parts.conversation: conversation.keep(),
             self._parts.transcript: log,

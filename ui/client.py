@@ -1,7 +1,7 @@
-"""The API over HTTP: one method per call that the pages make.
+"""The API over HTTP: one method per call that the pages make, as whoever looks at the page.
 
-Knows no pages and keeps no state beside its connections. Every failure is one of two:
-Unreachable (nobody answered) or Refused (the server said no, in its own words).
+Knows no pages and keeps no state beside its connections, nor a key of its own. Every failure is one
+of two: Unreachable (nobody answered) or Refused (the server said no, in its own words).
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from ui.label_wire import Desk, NextTask, Verdict
+from ui import visitor
+from ui.label_wire import Desk, NextTask, Ranked, Verdict
 from ui.wire import (
     Chunk,
     Consent,
@@ -22,7 +23,6 @@ from ui.wire import (
     MetricPoint,
     Past,
     PastTurn,
-    Ranked,
     Round,
     Version,
     Wire,
@@ -33,6 +33,8 @@ W = TypeVar("W", bound=Wire)
 
 CONNECT_S = 3.0
 ANSWER_S = 30.0
+# Many lines are stored one by one, and other writers come between.
+STORED = httpx.Timeout(120.0, connect=CONNECT_S)
 # A token may take this long when many people wait in the queue before us.
 TOKEN_S = 120.0
 
@@ -62,14 +64,12 @@ class Message(BaseModel):
 
 
 class Client:
-    """Calls the API at `url`, with the key as bearer where one is set."""
+    """Calls the API at `url`, with the visitor's session as bearer where they signed in."""
 
-    def __init__(self, url: str, key: SecretStr | None = None) -> None:
+    def __init__(self, url: str) -> None:
         self.url = url
-        headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
         self._http = httpx.AsyncClient(
             base_url=url,
-            headers=headers,
             timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
             # The server is on this machine or a named one; a proxy of the environment is neither.
             trust_env=False,
@@ -111,7 +111,7 @@ class Client:
         timeout = httpx.Timeout(TOKEN_S, connect=CONNECT_S)
         try:
             async with self._http.stream(
-                "POST", "/v1/chat/completions", json=body, timeout=timeout
+                "POST", "/v1/chat/completions", json=_own(body), headers=_bearer(), timeout=timeout
             ) as response:
                 if response.is_error:
                     await response.aread()
@@ -121,21 +121,12 @@ class Client:
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
 
-    async def rank(
-        self,
-        candidates: Sequence[str],
-        ranks: Sequence[int | None],
-        *,
-        none_acceptable: bool,
-        person: str | None,
-        key: str,
-    ) -> Ranked:
-        """Record a ranking; the same `key` again changes nothing."""
-        body: dict[str, Any] = {"candidates": list(candidates), "ranks": list(ranks)}
-        if none_acceptable:
-            body["none_acceptable"] = True
-        body |= _by(person)
-        headers = {"Idempotency-Key": key}
+    async def rank(self, verdict: Verdict, person: str | None) -> Ranked:
+        """Record a ranking; the same verdict with the same `key` again changes nothing."""
+        body = verdict.model_dump(exclude={"key"}, exclude_none=True) | _by(person)
+        # A null is an answer that was left unranked: it has to stay.
+        body |= {"ranks": verdict.ranks, "ratings": verdict.ratings}
+        headers = {"Idempotency-Key": verdict.key}
         return Ranked.model_validate(await self._call("POST", "/v1/rankings", body, headers))
 
     async def thumb(
@@ -176,22 +167,16 @@ class Client:
         answer = await self._call("GET", "/v1/tasks/next", params=_by(person))
         return NextTask.model_validate(answer)
 
-    async def label(self, verdict: Verdict, person: str | None) -> NextTask | None:
-        """Record the ranking of an item; the next one if it was asked for. The same verdict with
-        the same `key` again changes nothing.
-        """
-        body = verdict.model_dump(exclude={"key"}, exclude_none=True) | _by(person)
-        # A null is an answer that was left unranked: it has to stay.
-        body |= {"ranks": verdict.ranks, "ratings": verdict.ratings}
-        headers = {"Idempotency-Key": verdict.key}
-        answer = await self._call("POST", "/v1/rankings", body, headers)
-        return NextTask.model_validate(answer["next"]) if verdict.next else None
-
     async def skip(self, task: str, reason: str, person: str | None) -> NextTask:
         """Say why an item is not ranked; the answer is the next one."""
         body = {"reason": reason, "next": True, **_by(person)}
         answer = await self._call("POST", f"/v1/tasks/{quote(task, safe='')}/skip", body)
         return NextTask.model_validate(answer["next"])
+
+    async def renew_task(self, task: str, person: str | None) -> float:
+        """Keep an item that the person is still at; for how many seconds more."""
+        answer = await self._call("POST", f"/v1/tasks/{quote(task, safe='')}/renew", _by(person))
+        return float(answer["expires_in_s"])
 
     async def demonstrate(
         self, messages: Sequence[Message], candidate: str | None, person: str | None, key: str
@@ -239,19 +224,49 @@ class Client:
     async def versions(self, person: str | None = None) -> list[Version]:
         return _list(Version, await self._call("GET", "/v1/versions", params=_by(person)))
 
-    async def promote(self, id: str, reason: str, person: str | None) -> Version:
-        return await self._decide(f"{id}/promote", reason, person)
+    # What other modules build their calls of
 
-    async def reject(self, id: str, reason: str, person: str | None) -> Version:
-        return await self._decide(f"{id}/reject", reason, person)
+    async def get(
+        self, path: str, params: dict[str, str] | None = None, *, token: str | None = None
+    ) -> Any:
+        """What a GET answers; with a `token`, by that session and not the visitor's."""
+        return await self._call("GET", path, params=params, headers=_bearer(token))
 
-    async def roll_back(self, reason: str, person: str | None) -> Version:
-        return await self._decide("rollback", reason, person)
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        *,
+        token: str | None = None,
+        address: str | None = None,
+    ) -> Any:
+        """The same with a body, of a browser at this `address`."""
+        headers = _bearer(token) | ({"X-Forwarded-For": address} if address else {})
+        return await self._call(method, path, body, headers)
 
-    async def _decide(self, path: str, reason: str, person: str | None) -> Version:
-        body = {"reason": reason, **_by(person)}
-        answer = await self._call("POST", f"/v1/versions/{path}", body)
-        return Version.model_validate(answer)
+    async def post(self, path: str, body: dict[str, Any]) -> Any:
+        """What a POST answers."""
+        return await self._call("POST", path, body)
+
+    async def send_lines(self, path: str, lines: bytes, params: dict[str, str]) -> Any:
+        """What a POST of JSON lines answers."""
+        headers = {"Content-Type": "application/x-ndjson"}
+        return await self._call("POST", path, headers=headers, params=params, content=lines)
+
+    async def stream(self, path: str, params: dict[str, str]) -> AsyncIterator[bytes]:
+        """The body of a GET as it comes."""
+        try:
+            async with self._http.stream(
+                "GET", path, params=_own(params), headers=_bearer()
+            ) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise _refusal(response)
+                async for piece in response.aiter_bytes():
+                    yield piece
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
 
     async def _call(
         self,
@@ -260,10 +275,17 @@ class Client:
         body: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
         params: dict[str, str] | None = None,
+        content: bytes | None = None,
     ) -> Any:
         try:
             response = await self._http.request(
-                method, path, json=body, headers=headers, params=params
+                method,
+                path,
+                json=_own(body),
+                headers=_bearer() | (headers or {}),
+                params=_own(params),
+                content=content,
+                timeout=STORED if content else httpx.USE_CLIENT_DEFAULT,
             )
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
@@ -298,6 +320,20 @@ async def _events(response: httpx.Response) -> AsyncIterator[Chunk]:
 def _tokens(candidate: str) -> str:
     """The id comes back from the browser: whatever it holds, it names no other route."""
     return f"/v1/candidates/{quote(candidate, safe='')}/tokens"
+
+
+def _bearer(token: str | None = None) -> dict[str, str]:
+    """By which session a call is made: this one, else the visitor's; by none where neither is."""
+    token = token or visitor.current().token
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _own(said: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What is sent, less a name that the browser remembers from when nobody signed in: whoever does
+    now speaks for themselves."""
+    if said is None or visitor.current().owner:
+        return said
+    return {name: value for name, value in said.items() if name != "user"}
 
 
 def _by(person: str | None) -> dict[str, str]:

@@ -20,10 +20,11 @@ TURNS = {False: "A person says", True: "The assistant should answer"}
 
 @dataclass(frozen=True)
 class Kept:
-    """What the browser keeps: the draft, and what is being written."""
+    """What the browser keeps: the draft, what is being written, and what a click did to that."""
 
     draft: gr.BrowserState
     typed: gr.BrowserState
+    moved: gr.BrowserState
 
 
 def kept() -> Kept:
@@ -31,7 +32,7 @@ def kept() -> Kept:
     return Kept(*(gr.BrowserState(storage_key=f"rankloop-{n}", secret="rankloop") for n in NAMES))
 
 
-NAMES = ("draft", "typed")
+NAMES = ("draft", "typed", "moved")
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,16 @@ def layout() -> Parts:
     return Parts(log, system, box, add, suggest, back, save, clear, result)
 
 
-def drawn(draft: Draft) -> list[Node]:
-    """The turns so far as a conversation, or what the tab is for."""
+def drawn(draft: Draft, growing: str | None = None) -> list[Node]:
+    """The turns so far as a conversation, or what the tab is for; `growing` is an answer of the
+    model that is still being written.
+    """
     if not draft.turns:
         head = node("h2", "", "Write the answer that should have come")
         return fragment(node("section", "rl-welcome", head, node("p", "rl-lead", LEAD)))
     turns = [_turn(text, i % 2 == 1) for i, text in enumerate(draft.turns)]
+    if growing is not None:
+        turns.append(_growing(growing))
     return fragment(
         node("div", "", node("ol", "rl-log", *turns), role="log", aria_label="Demonstration")
     )
@@ -87,3 +92,10 @@ def _turn(text: str, answer: bool) -> Node:
     who = node("span", "rl-spoken", "Assistant: " if answer else "Person: ")
     css = "rl-turn rl-model" if answer else "rl-turn rl-user"
     return node("li", css, who, node("div", "rl-text", text))
+
+
+def _growing(text: str) -> Node:
+    """Comes into the box when it is complete."""
+    caret = node("span", "rl-caret", aria_hidden="true")
+    who = node("span", "rl-spoken", "The model writes: ")
+    return node("li", "rl-turn rl-model", who, node("div", "rl-text", text, caret))

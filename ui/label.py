@@ -64,6 +64,12 @@ class Skip(Who):
     reason: str
 
 
+class Kept(Who):
+    """An item that the person is still at."""
+
+    task: str
+
+
 class Shown(Who):
     """What the person would rather have read in the candidate's place."""
 
@@ -73,7 +79,7 @@ class Shown(Who):
     key: str
 
 
-Asked = TypeVar("Asked", bound=Who)
+Asked = TypeVar("Asked", bound=BaseModel)
 Answer = dict[str, Any]
 
 
@@ -88,6 +94,7 @@ class LabelTab:
                 called("label_next", Who, self.next_item),
                 called("label_rank", Ranking, self.rank),
                 called("label_skip", Skip, self.skip),
+                called("label_keep", Kept, self.keep),
                 called("label_show", Shown, self.show),
             ]
         )
@@ -103,12 +110,15 @@ class LabelTab:
         return (await self._client.next_task(who.person)).model_dump()
 
     async def rank(self, ranking: Ranking) -> Answer:
-        following = await self._client.label(ranking.verdict(), ranking.person)
-        return {"next": None if following is None else following.model_dump()}
+        ranked = await self._client.rank(ranking.verdict(), ranking.person)
+        return {"next": None if ranked.next is None else ranked.next.model_dump()}
 
     async def skip(self, skip: Skip) -> Answer:
         following = await self._client.skip(skip.task, skip.reason, skip.person)
         return {"next": following.model_dump()}
+
+    async def keep(self, kept: Kept) -> Answer:
+        return {"expires_in_s": await self._client.renew_task(kept.task, kept.person)}
 
     async def show(self, shown: Shown) -> Answer:
         messages = [*shown.messages, Message(role="assistant", content=shown.text)]

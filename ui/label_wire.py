@@ -1,4 +1,4 @@
-"""What passes between the API, this process and the browser when people label."""
+"""What passes between the API, this process and the browser when people rank and label."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ class TaskAnswer(Wire):
 
 
 class Task(Wire):
-    """An item to rank."""
+    """An item to rank, by the criterion alone if it has one, the person's for so many seconds."""
 
     id: str
     messages: list[Said]
     answers: list[TaskAnswer]
+    expires_in_s: float = 900.0
+    criterion: str | None = None
 
 
 class Progress(Wire):
@@ -64,17 +66,31 @@ class Desk(Wire):
     progress: Progress = Progress()
 
 
-class Verdict(BaseModel):
-    """The body of POST /v1/rankings for an item; `key` is its Idempotency-Key."""
+class Ranked(Wire):
+    """The answer to POST /v1/rankings; with the next item where the verdict asked for it."""
 
-    task_id: str
+    id: int
+    next: NextTask | None = None
+
+
+Input = Literal["keys", "mouse", "touch"]
+
+
+class Verdict(BaseModel):
+    """The body of POST /v1/rankings; `key` is its Idempotency-Key. An item's `shown` and `blind`
+    the server knows.
+    """
+
+    task_id: str | None = None
     candidates: list[str]
     ranks: list[int | None]
     none_acceptable: bool = False
     ratings: dict[str, list[float | None]] | None = None
     comment: str | None = None
+    shown: list[str] | None = None
+    blind: bool | None = None
     seconds: float | None = None
-    input: Literal["keys", "mouse", "touch"] | None = None
+    input: Input | None = None
     guidelines: str | None = None
     key: str
     next: bool = False

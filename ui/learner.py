@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,15 +12,17 @@ import gradio as gr
 from ui.client import ApiError, Client
 from ui.inert import inert
 from ui.nodes import said
-from ui.rounds import accuracies, curve, state, table
+from ui.rounds import curves, state, table
+from ui.visitor import current
 from ui.watch import View, Watch
-from ui.wire import Round
+from ui.wire import MetricPoint, Round
 
 Update = dict[Any, Any]
-Plot = dict[str, Any]
+Learning = tuple[list[Round], Round | None, list[MetricPoint]]
+"""The rounds, the one whose steps are drawn, and the figures of those."""
 
-FEW_STEPS = 20
-"""So many have a label each on a plot's axis."""
+LOOKED_AT = 5
+"""Rounds that are asked for their steps, newest first: some end before they take any."""
 
 
 @dataclass(frozen=True)
@@ -31,60 +34,28 @@ class Parts:
     pause: gr.Button
     cancel: gr.Button
     result: gr.HTML
-    accuracy: gr.LinePlot
-    reward: gr.LinePlot
-    kl: gr.LinePlot
+    curves: gr.HTML
     rounds: gr.HTML
+    buttons: gr.Row
 
     @property
     def shown(self) -> list[gr.Component]:
         """What changes when the tab is drawn."""
-        return [value for value in vars(self).values() if value is not self.run]
+        still = (self.run, self.buttons)
+        return [value for value in vars(self).values() if value not in still]
 
 
 def layout() -> Parts:
     """The tab's components, inside the current gr.Tab."""
     state = inert(elem_id="rl-learner")
-    with gr.Row(elem_classes="rl-buttons"):
+    with gr.Row(elem_classes="rl-buttons", visible=False) as buttons:
         run = gr.Button("Run a round now", variant="primary", scale=0, elem_id="rl-run")
         pause = gr.Button("Pause", scale=0, elem_id="rl-pause")
         cancel = gr.Button("Stop this round", scale=0, elem_id="rl-cancel", visible=False)
     result = inert(elem_id="rl-learner-result")
-    with gr.Row(elem_classes="rl-plots"):
-        accuracy = _plot("round", "accuracy", "Reward accuracy by round, from chance", y_lim=[0, 1])
-        reward = _plot("step", "reward", "Reward, by step of the last round")
-        kl = _plot("step", "KL", "KL to v0, by step of the last round")
+    drawn = inert(elem_id="rl-curves")
     rounds = inert(elem_id="rl-rounds")
-    return Parts(state, run, pause, cancel, result, accuracy, reward, kl, rounds)
-
-
-def _plot(x: str, y: str, title: str, y_lim: Any = None) -> gr.LinePlot:
-    return gr.LinePlot(
-        series(x, y, []), x=x, y=y, title=title, y_lim=y_lim, height=220, min_width=280, buttons=[]
-    )
-
-
-def series(x: str, y: str, points: Sequence[tuple[float | str, float]]) -> Plot:
-    """What gr.LinePlot draws, in its own form, which needs no data frame."""
-    # A round is a name: between two of them lies nothing. So is each of a few steps.
-    named = x == "round" or len(points) <= FEW_STEPS
-    return {
-        "columns": [x, y],
-        "data": [list(point) for point in points],
-        "datatypes": {x: "nominal" if named else "quantitative", y: "quantitative"},
-        "mark": "line",
-    }
-
-
-def _redrawn(x: str, y: str, points: Sequence[tuple[float | str, float]]) -> Any:
-    """New points and their range, zero included. Without a new range the plot keeps the margin that
-    it had when it was empty, and cuts the numbers that stand in it.
-    """
-    values = [0.0, *(value for _, value in points)]
-    low, high = min(values), max(values)
-    margin = 0.05 * (high - low) or 1.0
-    y_lim = [low - margin if low < 0 else 0.0, high + margin]
-    return gr.update(value=series(x, y, points), y_lim=y_lim)
+    return Parts(state, run, pause, cancel, result, drawn, rounds, buttons)
 
 
 class LearnerTab:
@@ -94,15 +65,18 @@ class LearnerTab:
         self._client = client
         self._watch = watch
         self._parts = parts
+        self._looking = asyncio.Lock()
+        self._revision: str | None = None
+        self._learning: Learning = ([], None, [])
 
     async def show(self, *, fresh: bool = False) -> Update:
         """Everything on the tab as it is now."""
         view = await self._watch.view(fresh=fresh)
         parts = self._parts
+        if not current().may("read"):
+            return {parts.state: state(view.learner), parts.pause: _turn(view)}
         try:
-            rounds = await self._client.rounds()
-            drawn = _worth_drawing(rounds)
-            metrics = await self._client.metrics(drawn.id) if drawn else []
+            rounds, drawn, metrics = await self._look(view, fresh)
         except ApiError:
             # The banner on top says what is wrong; what was shown stays.
             return {parts.state: state(view.learner)}
@@ -110,12 +84,31 @@ class LearnerTab:
         return {
             parts.state: state(view.learner),
             parts.rounds: table(rounds),
-            parts.accuracy: series("round", "accuracy", accuracies(rounds)),
-            parts.reward: _redrawn("step", "reward", curve(metrics, "reward")),
-            parts.kl: _redrawn("step", "KL", curve(metrics, "kl")),
-            parts.pause: gr.update(value="Resume" if _paused(view) else "Pause"),
+            parts.curves: curves(rounds, drawn, metrics),
+            parts.pause: _turn(view),
             parts.cancel: gr.update(visible=running),
         }
+
+    async def _look(self, view: View, fresh: bool) -> Learning:
+        """The rounds, and the figures of the one to draw: asked for once, however many pages show
+        them.
+        """
+        async with self._looking:
+            if fresh or self._revision != view.revision:
+                rounds = await self._client.rounds()
+                drawn, metrics = await self._newest_steps(rounds)
+                self._learning, self._revision = (rounds, drawn, metrics), view.revision
+            return self._learning
+
+    async def _newest_steps(
+        self, rounds: Sequence[Round]
+    ) -> tuple[Round | None, list[MetricPoint]]:
+        """The round that runs, before it has taken any step too, else the newest that took some."""
+        for one in [one for one in rounds if one.state != "queued"][:LOOKED_AT]:
+            metrics = await self._client.metrics(one.id)
+            if metrics or one.state == "running":
+                return one, metrics
+        return None, []
 
     async def run(self, person: str | None) -> Update:
         async def start() -> str:
@@ -151,10 +144,9 @@ class LearnerTab:
         return {**await self.show(fresh=True), self._parts.result: result}
 
 
-def _worth_drawing(rounds: Sequence[Round]) -> Round | None:
-    """The newest round that went on to PPO, or may still: one that fine-tunes does not."""
-    going = (one for one in rounds if one.outcome != "needs_feedback" and not one.demonstrations)
-    return next(going, None)
+def _turn(view: View) -> Update:
+    """The button that pauses or goes on."""
+    return gr.update(value="Resume" if _paused(view) else "Pause")
 
 
 def _paused(view: View) -> bool:

@@ -10,9 +10,22 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import gradio as gr
+from pydantic import BaseModel
 
 from ui.inert import asset
+from ui.label_wire import Input, Verdict
 from ui.memory import Comparison
+
+
+class Given(BaseModel):
+    """What the component sends: ranks that may leave places out, for how long there was something
+    to read, and what was used last.
+    """
+
+    ranks: list[int | None]
+    none: bool = False
+    seconds: float | None = None
+    input: Input | None = None
 
 
 def ranker(**more: Any) -> gr.HTML:
@@ -40,6 +53,24 @@ def shown(
         return {}
     answers = [answer.model_dump(exclude={"candidate"}) for answer in comparison.answers]
     return {"key": comparison.key, "state": state, "answers": answers, "error": error}
+
+
+def verdict_of(sent: Any, comparison: Comparison) -> Verdict:
+    """What the component sent, as a ranking of these answers, which stood side by side in their
+    order and under the names of their versions.
+    """
+    given = Given.model_validate(sent)
+    candidates = [answer.candidate or "" for answer in comparison.answers]
+    return Verdict(
+        candidates=candidates,
+        ranks=dense(given.ranks),
+        none_acceptable=given.none,
+        shown=candidates,
+        blind=not any(answer.version for answer in comparison.answers),
+        seconds=given.seconds,
+        input=given.input,
+        key=comparison.key,
+    )
 
 
 def dense(ranks: Sequence[int | None]) -> list[int | None]:

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
+from ui.curves import Curve, picture
 from ui.header import activity
 from ui.nodes import Node, fragment, node
 from ui.wire import Learner, MetricPoint, Reason, Round
 from ui.words import count, duration, figure, label, moment
 
+Nodes: TypeAlias = list[Node]
+
+STEPS = (
+    ("sft", "loss", "Fine-tuning: loss"),
+    ("reward", "reward_loss", "Reward model: loss"),
+    ("ppo", "reward", "PPO: reward"),
+    ("ppo", "kl", "PPO: KL to v0, nats per reply"),
+    ("ppo", "policy_loss", "PPO: policy loss"),
+    ("ppo", "value_loss", "PPO: critic's loss"),
+    ("ppo", "entropy", "PPO: entropy, nats per token"),
+    ("ppo", "reply_tokens", "PPO: tokens of a reply"),
+)
+"""What is drawn of a round: stage, figure, and its name in words."""
+
 OUTCOMES = {
     "promoted": "✓ promoted",
+    "canary": "✓ on trial",
+    "shadow": "✓ in the shadow",
     "verified": "✓ verified",
     "rejected": "✕ rejected",
     "failed": "✕ failed",
@@ -32,7 +50,7 @@ def state(learner: Learner | None) -> list[Node]:
             node("p", "rl-note", _waits(learner)),
             *(
                 node("p", "rl-wrong", text, role="alert")
-                for text in (_trouble(learner), learner.missing, learner.last_error)
+                for text in (_trouble(learner), learner.missing, learner.last_error, learner.alarm)
                 if text
             ),
         )
@@ -69,23 +87,51 @@ def _trouble(learner: Learner) -> str | None:
     return f"The learner has not been heard of{since}: rankings are kept, nobody learns from them."
 
 
-def accuracies(rounds: Sequence[Round]) -> list[tuple[float | str, float]]:
-    """(round, held-out reward accuracy), oldest first, from the toss of a coin on."""
-    known: list[tuple[float | str, float]] = [
-        (str(one.id), one.reward.accuracy)
+def curves(rounds: Sequence[Round], drawn: Round | None, metrics: Sequence[MetricPoint]) -> Nodes:
+    """Round by round what came of it, and step by step the round that runs or ran last."""
+    progress = [one for one in (accuracies(rounds), win_rates(rounds)) if one.points]
+    steps = [one for one in (curve(metrics, *asked) for asked in STEPS) if one.points]
+    return fragment(
+        *_titled("Round by round", progress),
+        *_titled(f"Round {drawn.id}, step by step" if drawn else "", steps),
+    )
+
+
+def _titled(title: str, shown: Sequence[Curve]) -> Nodes:
+    if not shown:
+        return []
+    return [node("h2", "", title), node("div", "rl-curves", *(picture(one) for one in shown))]
+
+
+def accuracies(rounds: Sequence[Round]) -> Curve:
+    """Held-out reward accuracy by round, oldest first, from the toss of a coin on."""
+    known = [
+        (float(one.id), one.reward.accuracy)
         for one in reversed(rounds)
         if one.reward is not None and one.reward.accuracy is not None
     ]
-    return [("0", 0.5), *known] if known else []
+    return Curve("Reward model: right on unseen rankings", known, "round", (0.5, 1.0))
 
 
-def curve(metrics: Sequence[MetricPoint], name: str) -> list[tuple[float | str, float]]:
-    """(step, value) of PPO's steps."""
-    return [
-        (point.step, value)
-        for point in metrics
-        if point.stage == "ppo" and (value := point.values.get(name)) is not None
+def win_rates(rounds: Sequence[Round]) -> Curve:
+    """Expected win rate over the version that was live, as the judge has it, by round."""
+    known = [
+        (float(one.id), reason.value)
+        for one in reversed(rounds)
+        for reason in one.reasons
+        if reason.check == "win_rate" and reason.value is not None
     ]
+    return Curve("Win rate over the version before, judged", known, "round", (0.5,))
+
+
+def curve(metrics: Sequence[MetricPoint], stage: str, name: str, title: str) -> Curve:
+    """A stage's figure by its steps."""
+    points = [
+        (float(point.step), value)
+        for point in metrics
+        if point.stage == stage and (value := point.values.get(name)) is not None
+    ]
+    return Curve(title, points)
 
 
 def table(rounds: Sequence[Round]) -> list[Node]:

@@ -16,13 +16,19 @@ class UiSettings(BaseModel):
     host: str = Field(
         default="127.0.0.1",
         description="Address that the pages are served on. Any other than a loopback address "
-        "needs a key, because whoever reaches the page can chat, rank and promote.",
+        "needs a key, or somebody who may sign in.",
     )
     port: int = Field(
         default=7860,
         ge=1,
         le=65535,
         description="Port that the pages are served on.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#\s]+$",
+        description="Where people reach the page, when that is behind a proxy: stands in "
+        "invitations, and a browser's requests from there are the page's own.",
     )
     server_url: str | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""The page's look: assets/theme.css, and the same colours for Gradio's own components.
+"""The page's look: assets/colours.css and theme.css, and these for Gradio's own components.
 
 The font comes with Gradio and is served from this machine.
 """
@@ -12,11 +12,11 @@ from ui.inert import asset
 
 
 class Theme(gr.themes.Base):
-    """A theme with our style sheet in it: of ours, the page to sign in on loads the theme alone."""
+    """A theme with our style sheets in it."""
 
     def _get_theme_css(self) -> str:
         gradios: str = super()._get_theme_css()  # type: ignore[no-untyped-call]
-        return f"{gradios}\n\n{asset('theme.css')}"
+        return f"{gradios}\n\n{asset('colours.css')}\n{asset('theme.css')}"
 
 
 def theme() -> gr.themes.Base:

@@ -1,39 +1,70 @@
-"""The versions tab: what there is, how it came about, and who may answer next."""
+"""The versions tab: what there is, how it came about, what is on trial, and who may answer next."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
+from ui import battle
 from ui.client import ApiError, Client
 from ui.inert import inert
-from ui.nodes import Node, fragment, node, said
+from ui.nodes import said
+from ui.trial import trial_panel
+from ui.version_calls import VersionCalls
+from ui.version_cards import cards
+from ui.visitor import current
 from ui.watch import Watch
-from ui.wire import Version, VersionEvent
-from ui.words import count, figure, label, moment
+from ui.wire import Version
 
 Update = dict[Any, Any]
+
+BUTTONS = {
+    "promote": "Promote",
+    "canary": "Try on some people",
+    "reject": "Reject",
+    "pin": "Pin the live one",
+    "unpin": "Unpin it",
+    "readmit": "Readmit its rankings",
+}
+"""By the end of the route."""
+
+OF_THE_LIVE = ("pin", "unpin")
 
 
 @dataclass(frozen=True)
 class Parts:
     """The components of the tab that handlers change."""
 
-    list: gr.HTML
+    trial: gr.HTML
     version: gr.Dropdown
     reason: gr.Textbox
-    promote: gr.Button
-    reject: gr.Button
+    buttons: dict[str, gr.Button]
     roll_back: gr.Button
+    quarantine: gr.Checkbox
     result: gr.HTML
+    arena: battle.Parts
+    cards: gr.HTML
+    decisions: gr.Column
+
+    @property
+    def drawn(self) -> list[gr.Component]:
+        """What changes when the tab is drawn."""
+        return [self.trial, self.version, self.cards, *self.arena.shown]
+
+    @property
+    def decided(self) -> list[gr.Component]:
+        """What changes with a decision."""
+        return [*self.drawn, self.reason, self.result]
 
 
 def layout() -> Parts:
     """The tab's components, inside the current gr.Tab."""
-    with gr.Column(elem_classes="rl-decide"):
+    trial = inert(elem_id="rl-trial")
+    with gr.Column(elem_classes="rl-decide", visible=False) as decisions:
         with gr.Row():
             version = gr.Dropdown([], label="Version", elem_id="rl-version", min_width=120, scale=1)
             reason = gr.Textbox(
@@ -46,18 +77,26 @@ def layout() -> Parts:
                 scale=4,
             )
         with gr.Row(elem_classes="rl-buttons"):
-            promote = gr.Button("Promote", variant="primary", scale=0, elem_id="rl-promote")
-            reject = gr.Button("Reject", scale=0, elem_id="rl-reject")
+            buttons = {what: _button(what) for what in BUTTONS}
+        with gr.Row(elem_classes="rl-buttons"):
             roll_back = gr.Button("Roll back to the previous", scale=0, elem_id="rl-rollback")
+            quarantine = gr.Checkbox(
+                label="and learn nothing from rankings of its answers", elem_id="rl-quarantine"
+            )
         result = inert(elem_id="rl-versions-result")
+    arena = battle.layout()
+    listed = inert(elem_id="rl-versions")
     return Parts(
-        list=inert(elem_id="rl-versions"),
-        version=version,
-        reason=reason,
-        promote=promote,
-        reject=reject,
-        roll_back=roll_back,
-        result=result,
+        trial, version, reason, buttons, roll_back, quarantine, result, arena, listed, decisions
+    )
+
+
+def _button(what: str) -> gr.Button:
+    return gr.Button(
+        BUTTONS[what],
+        variant="primary" if what == "promote" else "secondary",
+        scale=0,
+        elem_id=f"rl-{what}",
     )
 
 
@@ -66,48 +105,70 @@ class VersionsTab:
 
     def __init__(self, client: Client, watch: Watch, parts: Parts) -> None:
         self._client = client
+        self._calls = VersionCalls(client)
         self._watch = watch
         self._parts = parts
+        self.arena = battle.Arena(client, parts.arena)
 
-    async def show(self, person: str | None, chosen: str | None) -> Update:
-        """The versions, newest first, with how many of each one's rankings are the person's."""
+    async def show(
+        self,
+        person: str | None,
+        chosen: str | None,
+        one: str | None = None,
+        other: str | None = None,
+    ) -> Update:
+        """The trial, the comparison, and the versions, newest first, with how many of each one's
+        rankings are the person's; to whoever may not read what others did, the versions alone.
+        """
         try:
             versions = await self._client.versions(person)
+            if not current().may("read"):
+                return {self._parts.cards: cards(versions)}
+            rounds, trial = await asyncio.gather(self._client.rounds(), self._calls.trial())
+            compared = await self.arena.show(versions, one, other)
         except ApiError:
             # The banner on top says what is wrong; what was shown stays.
-            return {self._parts.list: gr.skip()}
+            return {self._parts.cards: gr.skip()}
         others = [version.id for version in versions if not version.live]
+        gate = {one.version: one.reasons for one in rounds if one.version}
         return {
-            self._parts.list: cards(versions),
+            self._parts.trial: trial_panel(trial),
+            self._parts.cards: cards(versions, gate),
             self._parts.version: gr.update(
                 choices=others, value=chosen if chosen in others else None
             ),
+            **compared,
         }
 
-    async def promote(self, id: str | None, reason: str, person: str | None) -> Update:
+    async def decide(self, what: str, id: str | None, reason: str, person: str | None) -> Update:
+        """What a button of BUTTONS says, of the version that is chosen or of the live one."""
+        if what in OF_THE_LIVE:
+            live = (await self._watch.view(fresh=True)).live
+            id = live.id if live else None
         if not id:
-            return self._refuse("Choose the version to promote.")
-        return await self._decide(lambda: self._client.promote(id, reason, person), reason, person)
+            return self._refuse("Choose the version first.")
 
-    async def reject(self, id: str | None, reason: str, person: str | None) -> Update:
-        if not id:
-            return self._refuse("Choose the version to reject.")
-        return await self._decide(lambda: self._client.reject(id, reason, person), reason, person)
+        async def act() -> str:
+            return _done(await self._calls.decide(id, what, reason, person), what)
 
-    async def roll_back(self, reason: str, person: str | None) -> Update:
-        return await self._decide(lambda: self._client.roll_back(reason, person), reason, person)
+        return await self._do(act, reason, person)
 
-    async def _decide(
-        self, act: Callable[[], Awaitable[Version]], reason: str, person: str | None
+    async def roll_back(self, reason: str, quarantine: bool, person: str | None) -> Update:
+        async def act() -> str:
+            return await self._calls.roll_back(reason, person, quarantine=quarantine)
+
+        return await self._do(act, reason, person)
+
+    async def _do(
+        self, act: Callable[[], Awaitable[str]], reason: str, person: str | None
     ) -> Update:
         if not reason.strip():
             return self._refuse("Say why: the reason is kept on record.")
         try:
-            version = await act()
+            done = await act()
         except ApiError as error:
             return self._refuse(str(error))
         await self._watch.view(fresh=True)
-        done = f"{version.id} is {'live' if version.live else version.state} now."
         return {
             **await self.show(person, None),
             self._parts.result: said(done),
@@ -118,72 +179,9 @@ class VersionsTab:
         return {self._parts.result: said(why, wrong=True)}
 
 
-def cards(versions: Sequence[Version]) -> list[Node]:
-    """One card for each version."""
-    if not versions:
-        return fragment(node("p", "rl-note", "No version is known yet."))
-    newest = sorted(versions, key=lambda version: version.created_at or 0.0, reverse=True)
-    return fragment(
-        node("ol", "rl-versions", *(_card(version) for version in newest), aria_label="Versions")
-    )
-
-
-def _card(version: Version) -> Node:
-    state = "live" if version.live else version.state
-    return node(
-        "li",
-        "rl-panel rl-version" + (" rl-live" if version.live else ""),
-        node(
-            "div",
-            "rl-version-head",
-            node("h2", "", version.id),
-            node("span", f"rl-outcome rl-{state}", f"● {state}" if version.live else state),
-            node("span", "rl-mark", "in memory") if version.resident else None,
-        ),
-        node("p", "rl-note", _origin(version)),
-        node("p", "rl-wrong", version.problem) if version.problem else None,
-        _figures(version) if version.figures else None,
-        _events(version.events) if version.events else None,
-    )
-
-
-def _origin(version: Version) -> str:
-    parts = [f"from {version.parent}" if version.parent else "the starting model"]
-    if version.round is not None:
-        parts.append(f"round {version.round}")
-    learned = version.learned_from
-    if learned.rankings:
-        mine = f", {learned.yours} of them yours" if learned.yours else ""
-        parts.append(f"learned from {count(learned.rankings, 'ranking')}{mine}")
-    parts.append(moment(version.created_at))
-    return " · ".join(part for part in parts if part)
-
-
-def _figures(version: Version) -> Node:
-    pairs: list[Node] = []
-    for name, value in version.figures.items():
-        if isinstance(value, int | float | str):
-            pairs.append(
-                node("div", "", node("dt", "", label(name)), node("dd", "", figure(value)))
-            )
-    return node("dl", "rl-figures", *pairs)
-
-
-def _events(events: Sequence[VersionEvent]) -> Node:
-    return node(
-        "details",
-        "rl-events",
-        node("summary", "", f"{count(len(events), 'change')} of state, and why"),
-        node("ol", "", *(_event(event) for event in events)),
-    )
-
-
-def _event(event: VersionEvent) -> Node:
-    change = f"{event.from_} → {event.to}" if event.from_ else event.to
-    return node(
-        "li",
-        "",
-        node("span", "rl-strong", change),
-        node("span", "rl-dim", f" {moment(event.at)} by {event.actor or 'nobody'}"),
-        node("div", "", event.reason) if event.reason else None,
-    )
+def _done(version: Version, what: str) -> str:
+    if what == "readmit":
+        return f"What was said of {version.id} is learned from again."
+    if what in OF_THE_LIVE:
+        return f"{version.id} is {'pinned' if version.pinned_by else 'no longer pinned'}."
+    return f"{version.id} is {'live' if version.live else version.state} now."

@@ -86,6 +86,8 @@ class Learner(Wire):
     eta_s: float | None = None
     heartbeat_age_s: float | None = None
     waiting: Waiting = Waiting()
+    alarm: str | None = None
+    alarms: tuple[str, ...] = ()
     next_run_at: float | None = None
     last_error: str | None = None
     trainable: bool = True
@@ -175,15 +177,10 @@ class Version(Wire):
     created_at: float | None = None
     figures: dict[str, Any] = {}
     learned_from: LearnedFrom = LearnedFrom()
+    set_aside: int = 0
+    pinned_by: str | None = None
+    pruned: bool = False
     events: list[VersionEvent] = []
-
-
-class Ranked(Wire):
-    """The answer to POST /v1/rankings."""
-
-    id: int
-    waiting: int | None = None
-    needed: int | None = None
 
 
 class Provenance(Wire):

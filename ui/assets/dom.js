@@ -1,15 +1,20 @@
 // Builds and updates elements from trees of plain nodes: a text, or [tag, attributes, ...children].
 // Text is only ever set as text, and only these tags and attributes exist, so nothing in a tree can
 // run, load or link anywhere.
-const TAGS = new Set(("article aside b br button code dd details div dl dt em h1 h2 header li " +
+const TAGS = new Set(("article aside b br button code dd details div dl dt em h1 h2 h3 header li " +
   "ol p progress section small span strong summary table tbody td textarea th thead tr ul").split(" "));
+// Of drawings only shapes and their words: nothing that loads, links, animates or holds HTML.
+const SHAPES = new Set("circle g line polyline rect svg text title".split(" "));
 const NAMES = /^(class|title|role|tabindex|type|disabled|inert|open|value|max|rows|maxlength|placeholder|scope|colspan|lang|dir|aria-[a-z]+|data-[a-z]+)$/;
+const DRAWN = /^(class|role|aria-[a-z]+|viewBox|points|text-anchor|x|y|x1|x2|y1|y2|cx|cy|r|width|height)$/;
+const SVG = "http://www.w3.org/2000/svg";
 
 function make(tree) {
   if (typeof tree === "string") return document.createTextNode(tree);
   const [tag, attributes, ...children] = tree;
-  if (!TAGS.has(tag)) throw new Error("no such node: " + tag);
-  const node = document.createElement(tag);
+  const shape = SHAPES.has(tag);
+  if (!shape && !TAGS.has(tag)) throw new Error("no such node: " + tag);
+  const node = shape ? document.createElementNS(SVG, tag) : document.createElement(tag);
   dress(node, attributes);
   for (const child of children) node.appendChild(make(child));
   return node;
@@ -17,7 +22,7 @@ function make(tree) {
 
 function dress(node, attributes) {
   for (const name of Object.keys(attributes)) {
-    if (!NAMES.test(name)) throw new Error("no such attribute: " + name);
+    if (!(node.namespaceURI === SVG ? DRAWN : NAMES).test(name)) throw new Error("no such attribute: " + name);
     if (node.getAttribute(name) !== attributes[name]) node.setAttribute(name, attributes[name]);
   }
 }

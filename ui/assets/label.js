@@ -8,7 +8,7 @@ const UNDO = 20, SOON_MS = 800, LATER_MS = 4000, KEPT = "rankloop-labelled";
 let desk = null, item = null, progress = null, preparing = false, person = null;
 let past = [], back = null;      // the last items that were submitted, and which of them is shown
 let panel = null, open = false;  // "help", "guidelines", "skip" or "edit"; whether ratings are open
-let ratings = {}, sending = false, error = null, told = null, lost = null, how = null, timer = 0;
+let ratings = {}, sending = false, error = null, told = null, lost = null, timer = 0;
 
 const shownItem = () => back === null ? item : past[back];
 const marked = () => Math.min(current, ranks.length - 1);
@@ -22,19 +22,7 @@ part.value = () => {
   };
 };
 
-// How long the item was looked at: neither while the page is hidden, nor while another tab is open.
-let looked = 0, since = null;
-const seconds = () => (looked + (since === null ? 0 : performance.now() - since)) / 1000;
-function look(on) {
-  if (since !== null) looked += performance.now() - since;
-  since = on ? performance.now() : null;
-}
-document.addEventListener("visibilitychange", () => look(!document.hidden && visible()));
-new IntersectionObserver((seen) => {
-  const here = seen[seen.length - 1].isIntersecting;
-  look(here && !document.hidden);
-  if (here) wait();
-}).observe(element);
+part.seen = () => wait();
 
 // What was said of the item that comes: nothing, or what was left.
 part.begun = () => {
@@ -42,7 +30,6 @@ part.begun = () => {
   ratings = draft.ratings || {};
   open = open || Object.keys(ratings).length > 0;
   looked = (draft.seconds || 0) * 1000;
-  since = document.hidden || !visible() ? null : performance.now();
   if (draft.ranks) { ranks = [...draft.ranks]; none = draft.none; current = ranks.length; }
   // The field is there once the item is drawn.
   queueMicrotask(() => { if (comment()) comment().value = draft.comment || ""; });
@@ -77,8 +64,25 @@ function take(next) {
   if (next.error) { error = next.error; return; }
   progress = next.progress;
   preparing = next.preparing;
+  keeping = performance.now();
   item = next.task && { ...next.task, key: `${next.task.id}-${Math.random().toString(36).slice(2)}` };
   error = null;
+}
+
+// An item stays with whoever is at it: a third of its time after they had it, the next touch of
+// key, pointer or wheel keeps it. A page that is only open keeps nothing.
+let keeping = 0;
+function keep() {
+  if (!item || back !== null || document.hidden || !visible()) return;
+  if (performance.now() - keeping < item.expires_in_s * 1000 / 3) return;
+  keeping = performance.now();
+  const kept = item;
+  ask("keep", { task: kept.id }).then((answer) => {
+    if (answer.gone && item === kept && !sending) refused(answer);
+  });
+}
+for (const sign of ["keydown", "pointermove", "pointerdown", "wheel"]) {
+  document.addEventListener(sign, keep, { passive: true });
 }
 
 // Looks for an item as long as there is none and somebody looks at the page.
@@ -213,7 +217,6 @@ part.send = (what) => {
 
 part.key = (event) => {
   if (sending) return false;
-  how = "keys";
   if (panel === "skip" && /^[1-9]$/.test(event.key)) {
     const reason = desk && desk.skips[Number(event.key) - 1];
     if (reason) skip(reason);
@@ -261,9 +264,6 @@ function rate(criterion, value) {
   ratings = { ...ratings, [criterion]: given };
 }
 
-root.addEventListener("pointerdown", (event) => {
-  how = event.pointerType === "mouse" ? "mouse" : "touch";
-});
 root.addEventListener("toggle", (event) => {
   if (event.target.matches(".rl-rate")) open = event.target.open;
 }, true);

@@ -9,6 +9,10 @@ const KEYS = [
 ];
 
 part.words = {
+  get which() {
+    const shown = shownItem();
+    return shown && shown.criterion ? `Which is most ${shown.criterion}?` : "Which is best?";
+  },
   none: "None is acceptable.",
   alike: "These answers are all alike: give them one rank, or skip them.",
   hint: " submits · ? lists all keys",
@@ -51,12 +55,14 @@ function nothing() {
 }
 
 function question() {
-  const { messages } = shownItem();
+  const { messages, criterion } = shownItem();
   return ["section", { class: "rl-question", "aria-label": "What was asked", ...behind() },
     ...(back === null ? [] : [["p", { class: "rl-again" },
       `You submitted this one ${past.length - back === 1 ? "last" : `${past.length - back} items ago`}. `,
       partButton("forward", "Back to the next item", "Esc")]]),
-    ["ol", { class: "rl-turns" }, ...messages.map(turn)]];
+    ["ol", { class: "rl-turns" }, ...messages.map(turn)],
+    ...(criterion ? [["p", { class: "rl-again rl-by" }, ["span", {},
+      "Rank by one thing alone: which is most ", ["strong", {}, criterion], "?"]]] : [])];
 }
 function turn({ role, content }, i, all) {
   const who = { user: "Person", assistant: "Model", system: "System" }[role] || role;

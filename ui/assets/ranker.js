@@ -1,23 +1,24 @@
 // Ranks the answers in props.value = {key, state, answers: [{text, version, done}], error}, or shows
 // nothing where it is null. A digit gives the marked answer its rank and marks the next one, so four
-// answers with ties take five keys. Fires "submit" with {ranks, none} and "skip".
+// answers with ties take five keys. Fires "submit" with {ranks, none, seconds, input} and "skip".
 const root = element.querySelector(".rl-root");
 const LETTERS = "ABCDEFGHIJKLMNOP";
 let key = null, ranks = [], current = 0, none = false, wasReady = false;
 
 // What a file loaded after this one may replace. `value` is what is ranked; `above`, `tools` (of one
 // answer), `below` and `actions` are drawn beside it, `empty` where there is none; `attributes` are
-// the section's. `begun` sees another one come, `key` and `click` say whether they took what
-// happened, `send` hears "submit" with {ranks, none} and "skip".
+// the section's. `begun` sees another one come, `seen` that the component came into view, `key` and
+// `click` say whether they took what happened, `send` hears "submit" with what it fires and "skip".
 const part = {
   value: () => props.value,
   words: {
+    which: "Which is best?",
     none: "None is acceptable. Your message stays, to be asked again or edited.",
     alike: "These answers are all alike: skip them, or ask at a higher temperature.",
     hint: " submits. The best one carries the conversation on.",
   },
   above: () => [], tools: () => [], below: () => [], actions: () => [], empty: () => [],
-  attributes: () => ({}), begun: () => {}, key: () => false, click: () => false,
+  attributes: () => ({}), begun: () => {}, seen: () => {}, key: () => false, click: () => false,
   send: (what, said) => trigger(what, said),
 };
 
@@ -28,6 +29,29 @@ const asked = () => {
 const ready = () => asked() !== null && asked().state === "ready";
 const ranked = () => ranks.filter((rank) => rank !== null).length;
 const sendable = () => ready() && (none || ranked() >= 2);
+
+// What was used last: "keys", "mouse" or "touch".
+let how = null;
+root.addEventListener("pointerdown", (event) => {
+  how = event.pointerType === "mouse" ? "mouse" : "touch";
+});
+
+// How long there was something to read and somebody could read it: neither while the page is hidden
+// nor while another tab is open.
+let looked = 0, since = null;
+const seconds = () => (looked + (since === null ? 0 : performance.now() - since)) / 1000;
+const legible = () => asked() !== null &&
+  (asked().state !== "answering" || asked().answers.some(({ text }) => text));
+function look(on) {
+  if (since !== null) looked += performance.now() - since;
+  since = on && legible() ? performance.now() : null;
+}
+document.addEventListener("visibilitychange", () => look(!document.hidden && visible()));
+new IntersectionObserver((seen) => {
+  const here = seen[seen.length - 1].isIntersecting;
+  look(here && !document.hidden);
+  if (here) part.seen();
+}).observe(element);
 
 // The lowest rank given is the best one; before all have a rank, only a 1 is sure to stay so.
 function isBest(i) {
@@ -67,7 +91,7 @@ function summary() {
   if (asked().state === "sending") return "Recording your ranking…";
   if (!ranked()) {
     const same = ready() && new Set(asked().answers.map((answer) => answer.text)).size === 1;
-    return same ? part.words.alike : "Which is best? Equal ranks are ties.";
+    return same ? part.words.alike : `${part.words.which} Equal ranks are ties.`;
   }
   const places = [...new Set(ranks.filter((rank) => rank !== null))].sort((a, b) => a - b);
   const order = places.map((place) => ranks.map((rank, i) => rank === place ? LETTERS[i] : "")
@@ -110,8 +134,10 @@ function draw() {
     key = value && value.key;
     ranks = value ? value.answers.map(() => null) : [];
     current = 0; none = false; wasReady = false;
+    looked = 0; since = null; how = null;
     part.begun();
   }
+  if (since === null) look(!document.hidden && visible());
   sync(root, tree());
   if (ready() && !wasReady) takeFocus();
   wasReady = ready();
@@ -134,7 +160,9 @@ function rank(index, place) {
 function act(what) {
   if (what === "none") none = !none;
   else if (what === "skip" && ready()) part.send("skip", {});
-  else if (what === "submit" && sendable()) part.send("submit", { ranks: [...ranks], none });
+  else if (what === "submit" && sendable()) {
+    part.send("submit", { ranks: [...ranks], none, seconds: seconds(), input: how });
+  }
   draw();
 }
 
@@ -162,6 +190,7 @@ function elsewhere(event) {
 
 function onKey(event) {
   if (!visible() || elsewhere(event)) return;
+  how = "keys";
   if (part.key(event)) {
     event.preventDefault();
     return draw();
