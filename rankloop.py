@@ -4,6 +4,7 @@
     rankloop server | learner | ui    one of them, in the foreground
     rankloop versions | rounds        look and steer, over the API of a running server
     rankloop rewards score            score conversations, on the data folder
+    rankloop users                    who may come in, by signing in or by a key, on the database
     rankloop export | import          what people said, in the field's formats, on the database
 
 It knows no torch, no gradio and no SQL: the process that it starts imports what it needs after.
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import rankloop_users
 from rankloop_exchange import export_to, import_from
 from rankloop_prompts import send as send_prompts
 from rankloop_settings import (
@@ -64,6 +66,12 @@ rewards_app = typer.Typer(
 app.add_typer(versions_app, name="versions")
 app.add_typer(rounds_app, name="rounds")
 app.add_typer(rewards_app, name="rewards")
+users_app = typer.Typer(
+    help="Invite people, give them keys, list and revoke them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(users_app, name="users")
 
 # Lets `--server.port 8001` through to `flags_of`, which knows the names.
 ANY_SETTING = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -91,6 +99,10 @@ Without = Annotated[
 Format = Annotated[str, typer.Option("--format", help="One of those in docs/reference.md.")]
 File = Annotated[str, typer.Argument(help="JSON lines; - is standard input or output.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the change.")]
+Share = Annotated[float | None, typer.Option(help="Share of the people, at most half.")]
+Quarantine = Annotated[
+    bool, typer.Option("--quarantine", help="Learn nothing from rankings of its answers.")
+]
 
 
 def flags_of(context: typer.Context, **named: object) -> dict[str, str]:
@@ -114,12 +126,15 @@ def flags_of(context: typer.Context, **named: object) -> dict[str, str]:
 
 
 def refuse_open_door(settings: Settings, host: str) -> None:
-    """Without a key only this machine may come in. Raises UserError with the line to type."""
-    if settings.key is None and not is_loopback(host):
-        raise UserError(
-            f"{host} can be reached by others, and there is no key. Type:\n"
-            f"    RANKLOOP_KEY=$(openssl rand -hex 24) rankloop {' '.join(sys.argv[1:])}"
-        )
+    """Without a key, and nobody who has one or may sign in, only this machine may come in. Raises
+    UserError with the line to type.
+    """
+    if settings.key is not None or is_loopback(host) or rankloop_users.anybody(settings):
+        return
+    raise UserError(
+        f"{host} can be reached by others, and there is no key. Type:\n"
+        f"    RANKLOOP_KEY=$(openssl rand -hex 24) rankloop {' '.join(sys.argv[1:])}"
+    )
 
 
 def stay_quiet() -> None:
@@ -186,7 +201,8 @@ def ui(
 ) -> None:
     """Show the web page, in the foreground; it needs a server."""
     settings = load_settings(config, flags_of(context, ui__host=host, ui__port=port))
-    refuse_open_door(settings, settings.ui.host)
+    if settings.ui.server_url is None:  # elsewhere it is the server that knows who may come in
+        refuse_open_door(settings, settings.ui.host)
     begin(threads=1)
     from ui.__main__ import main as run
 
@@ -305,10 +321,28 @@ def versions_reject(
     )
 
 
+@versions_app.command("canary", context_settings=ANY_SETTING)
+def versions_canary(
+    context: typer.Context,
+    version: str,
+    reason: Reason,
+    share: Share = None,
+    config: Config = None,
+) -> None:
+    """Try a version on a share of the people."""
+    path, body = f"/v1/versions/{version}/canary", {"reason": reason, "share": share}
+    show(VERSION_COLUMNS, [call(context, config, "POST", path, **body)])
+
+
 @versions_app.command("rollback", context_settings=ANY_SETTING)
-def versions_rollback(context: typer.Context, reason: Reason, config: Config = None) -> None:
+def versions_rollback(
+    context: typer.Context, reason: Reason, quarantine: Quarantine = False, config: Config = None
+) -> None:
     """Go back to the version that answered before."""
-    show(VERSION_COLUMNS, [call(context, config, "POST", "/v1/versions/rollback", reason=reason)])
+    body: dict[str, Any] = {"reason": reason, "quarantine": quarantine}
+    restored = call(context, config, "POST", "/v1/versions/rollback", **body)
+    show(VERSION_COLUMNS, [restored])
+    show({name: name for name in restored["rolled_back"]}, [restored["rolled_back"]])
 
 
 @rounds_app.command("list", context_settings=ANY_SETTING)
@@ -339,6 +373,83 @@ def rounds_cancel(context: typer.Context, round_id: int, config: Config = None) 
 
 
 # ---------------------------------------------------------------- the data folder
+
+
+@users_app.command("add", context_settings=ANY_SETTING)
+def users_add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Whom feedback given with the key counts for.")],
+    scopes: Annotated[str, typer.Option(help="Of chat, rank, read, operate, admin.")] = "chat,rank",
+    expires: Annotated[str | None, typer.Option(help="After 30m, 12h or 90d. [never]")] = None,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Give a person a key, which is shown this once."""
+    settings = load_settings(config, flags_of(context, data=data))
+    key = rankloop_users.add(settings, name, scopes, expires)
+    if settings.key is None:
+        typer.echo(
+            "From now on nobody comes in without a key. To the page people sign in: "
+            f"rankloop users invite {name}",
+            err=True,
+        )
+    typer.echo("Nobody can look this key up later:", err=True)
+    typer.echo(key)
+
+
+@users_app.command("invite", context_settings=ANY_SETTING)
+def users_invite(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Whom they sign in as.")],
+    scopes: Annotated[
+        str | None,
+        typer.Option(help="Of chat, rank, read, operate, admin. [as before, at first chat,rank]"),
+    ] = None,
+    expires: Annotated[str, typer.Option(help="After 30m, 12h or 7d.")] = "7d",
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Let a person sign in to the page: a link, shown this once, to choose a password by."""
+    settings = load_settings(config, flags_of(context, data=data))
+    link = rankloop_users.invite(settings, name, scopes, expires)
+    typer.echo("Good once, for whoever has it:", err=True)
+    typer.echo(link)
+
+
+@users_app.command("password", context_settings=ANY_SETTING)
+def users_password(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Who was invited.")],
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Set a person's password, which is asked for, or read from standard input; signs them out."""
+    settings = load_settings(config, flags_of(context, data=data))
+    if sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    rankloop_users.set_password(settings, name, password)
+    typer.echo(f"{name} has another password, and is signed out.", err=True)
+
+
+@users_app.command("revoke", context_settings=ANY_SETTING)
+def users_revoke(
+    context: typer.Context,
+    whose: Annotated[str, typer.Argument(help="A key's id, or a person for all of theirs.")],
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """End a key; or all keys and the signing in of a person, within five seconds."""
+    settings = load_settings(config, flags_of(context, data=data))
+    typer.echo(rankloop_users.revoke(settings, whose), err=True)
+
+
+@users_app.command("list", context_settings=ANY_SETTING)
+def users_list(context: typer.Context, data: Data = None, config: Config = None) -> None:
+    """Everybody who signs in, and every key: what it opens, until when, when it was last used."""
+    settings = load_settings(config, flags_of(context, data=data))
+    show(rankloop_users.COLUMNS, rankloop_users.listed(settings))
 
 
 @rewards_app.callback()
@@ -386,18 +497,81 @@ def import_(
     format: Format,
     user: Annotated[str | None, typer.Option("--user", help="Who said it. [import:FILE]")] = None,
     prompts: Annotated[str, typer.Option("--set", help="The set that prompts go to.")] = "default",
+    criteria: Annotated[
+        str, typer.Option("--criteria", help="What each is ranked by alone: helpful,honest.")
+    ] = "",
     data: Data = None,
     config: Config = None,
 ) -> None:
     """Store what a file holds that is not on record. Only prompts need a running server."""
     if format == "prompts":
-        post = partial(call, context, config, "POST", "/v1/prompts")
+        by = [criterion for criterion in criteria.split(",") if criterion]
+        post = partial(call, context, config, "POST", "/v1/prompts", criteria=by)
         added, known = send_prompts(read_text(file), prompts, post)
         typer.echo(f"{prompts}: {added} new, {known} known")
         return
     settings = load_settings(config, flags_of(context, data=data))
     if not import_from(settings, format, file, user):
         raise typer.Exit(1)
+
+
+@app.command("backup", context_settings=ANY_SETTING)
+def backup_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The archive to write.")],
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Write what people said and every version to one file; servers may run."""
+    from rankloop_backup import backup
+
+    count = backup(load_settings(config, flags_of(context, data=data)), file)
+    typer.echo(f"{file}: the record and {count} versions")
+
+
+@app.command("restore", context_settings=ANY_SETTING)
+def restore_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="An archive that `rankloop backup` wrote.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Move aside what the data folder holds.")
+    ] = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Bring a backup into an empty data folder."""
+    from rankloop_backup import restore
+
+    settings = load_settings(config, flags_of(context, data=data))
+    count = restore(settings, file, replace=replace)
+    typer.echo(f"{settings.data}: the record and {count} versions")
+
+
+@app.command("move", context_settings=ANY_SETTING)
+def move_(
+    context: typer.Context,
+    to: Annotated[
+        str | None, typer.Option("--to", help="postgresql://USER@HOST/NAME, without rows.")
+    ] = None,
+    versions: Annotated[
+        str | None, typer.Option("--versions", help="A folder, or s3://BUCKET/NAME and the like.")
+    ] = None,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Copy the record into another database, or versions elsewhere, with all processes stopped."""
+    from rankloop_move import COLUMNS, move_record, move_versions
+
+    settings = load_settings(config, flags_of(context, data=data))
+    if not to and not versions:
+        raise UserError("nothing to move: say --to URL for the record, --versions URL, or both")
+    if versions:
+        typer.echo(f"{move_versions(settings, versions)} versions copied", err=True)
+        typer.echo("From now on set versions.url to it.", err=True)
+    if to:
+        show(COLUMNS, move_record(settings, to))
+        typer.echo("Each table has as many rows there, with the same digest.", err=True)
+        typer.echo("From now on set database.url to it; the old one is left as it was.", err=True)
 
 
 def read_text(file: str) -> str:

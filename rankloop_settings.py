@@ -15,14 +15,26 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
-from feedback.settings import DatabaseSettings
+from feedback.settings import DatabaseSettings, FeedbackSettings
 from learner.settings import LearnerSettings
+from policy.settings import VersionSettings
+from policy.vllm.settings import VllmSettings
+from rankloop_logs import LogSettings
 from server.settings import ServerSettings
 from ui.settings import UiSettings
 
 ENV_PREFIX = "RANKLOOP_"
+SECRETS = frozenset({"key", "server.oidc.client_secret"})
 
 
 class UserError(Exception):
@@ -40,14 +52,36 @@ class Settings(BaseModel):
         None, description="One bearer key for API and UI; needed off loopback."
     )
     database: DatabaseSettings = DatabaseSettings()
+    versions: VersionSettings = VersionSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
+    vllm: VllmSettings = VllmSettings()
     server: ServerSettings = ServerSettings()
     learner: LearnerSettings = LearnerSettings()
     ui: UiSettings = UiSettings()
+    log: LogSettings = LogSettings()
 
     @field_validator("key")
     @classmethod
     def _a_blank_key_is_none(cls, key: SecretStr | None) -> SecretStr | None:
         return key if key is not None and key.get_secret_value().strip() else None
+
+    @field_validator("server")
+    @classmethod
+    def _vllm_is_somewhere(cls, server: ServerSettings, info: ValidationInfo) -> ServerSettings:
+        vllm: VllmSettings | None = info.data.get("vllm")
+        if server.sampler == "vllm" and vllm is not None and not (vllm.urls or vllm.command):
+            raise ValueError("the sampler vllm needs vllm.urls, where its engines listen")
+        return server
+
+    @field_validator("learner")
+    @classmethod
+    def _rollouts_have_engines(
+        cls, learner: LearnerSettings, info: ValidationInfo
+    ) -> LearnerSettings:
+        vllm: VllmSettings | None = info.data.get("vllm")
+        if learner.sampler == "vllm" and vllm is not None and not vllm.urls:
+            raise ValueError("the learner's sampler vllm needs vllm.urls, where its engines listen")
+        return learner
 
     @property
     def api_url(self) -> str:
@@ -56,6 +90,13 @@ class Settings(BaseModel):
 
     @property
     def page_url(self) -> str:
+        """Where people reach the page: as set, else where this machine does."""
+        if self.ui.public_url is not None:
+            return self.ui.public_url
+        return self.own_page_url
+
+    @property
+    def own_page_url(self) -> str:
         """Where this machine reaches its own UI."""
         return f"http://{reachable(self.ui.host)}:{self.ui.port}"
 
@@ -110,7 +151,32 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[str, dict[str, st
         for name, value in environment.items()
         if name.startswith(ENV_PREFIX) and value
     }
-    return "the environment", found
+    return "the environment", _with_files_read(found)
+
+
+def _with_files_read(found: Mapping[str, str]) -> dict[str, str]:
+    """`key_file`, the name of a file, as `key`, what the file holds, for every setting: secrets are
+    handed to containers as files. A setting that is there itself goes before its file.
+    """
+    known, values = set(setting_names()), dict[str, str]()
+    for name, value in found.items():
+        setting = name.removesuffix("_file")
+        if name in known or setting not in known:
+            values[name] = value
+        elif setting not in found:
+            values[setting] = _secret(environment_name(name), value)
+    return values
+
+
+def _secret(variable: str, file: str) -> str:
+    """What a file holds, without the end of its line; raises UserError, also where it is empty."""
+    try:
+        text = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{variable}: cannot read {file}: {error}") from None
+    if not text:
+        raise UserError(f"{variable}: {file} is empty")
+    return text
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -154,12 +220,12 @@ def environment_name(name: str) -> str:
 
 
 def _describe(error: ValidationError, sources: Mapping[str, str]) -> str:
-    """The first thing wrong, in one line; values of the key are never shown."""
+    """The first thing wrong, in one line; values of secrets are never shown."""
     first = error.errors(include_url=False)[0]
     name = ".".join(str(part) for part in first["loc"])
     whole = next((known for known in sources if f"{name}.".startswith(f"{known}.")), name)
     source = sources.get(whole, "the settings")
-    given = "" if name == "key" else f" (given: {first['input']!r})"
+    given = "" if name in SECRETS or whole in SECRETS else f" (given: {first['input']!r})"
     return f"{_spelled(name, source)} in {source}: {first['msg']}{given}"
 
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rankloop_logs import Format, collected
 from rankloop_settings import Settings, UserError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import httpx
 
 PROGRAMS = ("server", "learner", "ui")
+WIDTH = max(map(len, PROGRAMS))
 # Ten seconds are promised from the signal to the last process gone; supervisord kills after this.
 STOP_SECONDS = 7
 # Dying sooner than this is a failed start: the pause before the next grows by a second each time.
@@ -239,11 +241,12 @@ class _Readiness:
         if self.announced:
             return
         api = self.settings.api_url
-        page = self.settings.page_url
+        page = self.settings.own_page_url
         if self._answers(f"{api}/readyz") and self._answers(page):
             self.announced = True
             took = time.monotonic() - self.began
-            typer.echo(f"\nRankloop is up after {took:.1f} s.\n  chat  {page}\n  API   {api}/v1\n")
+            news = f"\nRankloop is up after {took:.1f} s.\n  chat  {page}\n  API   {api}/v1\n"
+            _tell(self.settings.log.format, news)
 
     def _answers(self, url: str) -> bool:
         import httpx
@@ -265,36 +268,46 @@ def _watch(
     supervisor: subprocess.Popen[bytes], logs: list[LogTail], readiness: _Readiness, stopping: _Stop
 ) -> int:
     """Streams logs until a signal, or until a process needs its user. Returns the exit status."""
-    status = 0
+    status, log_format = 0, readiness.settings.log.format
     while supervisor.poll() is None and not stopping.asked:
-        if _stream(logs) and not readiness.announced:
+        if _stream(logs, log_format) and not readiness.announced:
             status = USER_ERROR_STATUS
             break
         readiness.poll()
         time.sleep(POLL_SECONDS)
     if supervisor.poll() is not None:
         return supervisor.returncode or 1
-    typer.echo("stopping")
+    _tell(log_format, "stopping")
     supervisor.terminate()
     supervisor.wait()
-    _stream(logs)
+    _stream(logs, log_format)
     return status
 
 
-def _stream(logs: list[LogTail]) -> bool:
+def _stream(logs: list[LogTail], log_format: Format) -> bool:
     """Prints what is new; true where a process ended with the status for its user's mistakes."""
-    width = max(len(name) for name in PROGRAMS)
     asked = False
     for log in logs:
         for line in log.lines():
             if log.name != "supervisord":
-                typer.echo(f"{log.name:<{width}} | {line}")
+                _print(log_format, log.name, line)
                 continue
             event = _event(line)
             if event:
-                typer.echo(f"{'up':<{width}} | {event}")
+                _print(log_format, "up", event)
             asked |= f"exit status {USER_ERROR_STATUS};" in line
     return asked
+
+
+def _print(log_format: Format, process: str, line: str) -> None:
+    typer.echo(
+        f"{process:<{WIDTH}} | {line}" if log_format == "plain" else collected(process, line)
+    )
+
+
+def _tell(log_format: Format, news: str) -> None:
+    """What this process itself has to say; on one line where lines are for programs."""
+    typer.echo(news if log_format == "plain" else collected("up", " ".join(news.split())))
 
 
 def _event(line: str) -> str | None:
