@@ -39,6 +39,7 @@ from benchmarks.people import RANDOM_SHARE, People, load_preference
 from benchmarks.product import Messages, Product, running
 from benchmarks.report import draw, side_by_side
 from benchmarks.rescoring import Rescorer
+from benchmarks.spread import spread
 from policy.builtin import generator as builtin
 
 ANSWERS = 4
@@ -248,6 +249,13 @@ def main(
     careless: Annotated[
         float, typer.Option(help="Share of random rankings.", min=0, max=1)
     ] = RANDOM_SHARE,
+    vllm: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            help="A Python that has vLLM: two engines and two servers over PostgreSQL.",
+        ),
+    ] = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE of the product's, repeatable.")
     ] = None,
@@ -257,6 +265,8 @@ def main(
         score, chosen = load_preference(preference), settings_of(setting or ())
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    if watch and vllm:
+        raise typer.BadParameter("--watch opens the page, which does not run with --vllm")
     data = (data or Path(tempfile.mkdtemp(prefix="rankloop-bench-"))).absolute()
     out = out or data
     out.mkdir(parents=True, exist_ok=True)
@@ -267,7 +277,8 @@ def main(
     settings = settings | chosen
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the product is stopped on the way
     typer.echo(f"{preference}, {rankings} rankings, {len(people.careless)} random by seed {seed}")
-    with running(data, model, settings) as product:
+    started = spread(data, model, settings, vllm=vllm) if vllm else running(data, model, settings)
+    with started as product:
         typer.echo(f"data  {data}\nchat  {product.page}\nAPI   {product.url}/v1")
         if watch:
             webbrowser.open(product.page)

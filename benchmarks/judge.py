@@ -30,7 +30,8 @@ class Effort:
 
     untied: int = 200
     most_prompts: int = 2000
-    guard: int = 500
+    guard: int = 2000
+    """A difference of 1 in 100 from v0 is then 1.5 standard errors."""
     best_of: int = 64
 
 

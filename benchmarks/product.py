@@ -110,14 +110,13 @@ def running(data: Path, model: str, overrides: Mapping[str, str]) -> Iterator[Pr
     data.mkdir(parents=True, exist_ok=True)
     log = data / "rankloop.log"
     with log.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=_clean())
+        process = subprocess.Popen(
+            command, stdout=file, stderr=subprocess.STDOUT, env=environment()
+        )
     url, page = f"http://127.0.0.1:{api_port}", f"http://127.0.0.1:{page_port}"
     try:
-        limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
-        with httpx.Client(
-            base_url=url, timeout=ANSWER_SECONDS, limits=limits, trust_env=False
-        ) as client:
-            _wait(process, (f"{url}/readyz", page), log)
+        with client_of(url) as client:
+            wait_for(process, (f"{url}/readyz", f"{page}/livez"), log)
             yield Product(Api(client), url, page, data)
     finally:
         process.terminate()
@@ -135,17 +134,24 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def _clean() -> dict[str, str]:
+def client_of(url: str) -> httpx.Client:
+    """For the calls of many people at once."""
+    limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
+    return httpx.Client(base_url=url, timeout=ANSWER_SECONDS, limits=limits, trust_env=False)
+
+
+def environment() -> dict[str, str]:
     """The environment without the settings of some other Rankloop."""
     return {name: value for name, value in os.environ.items() if not name.startswith("RANKLOOP_")}
 
 
-def _wait(process: subprocess.Popen[bytes], urls: Sequence[str], log: Path) -> None:
+def wait_for(process: subprocess.Popen[bytes], urls: Sequence[str], log: Path) -> None:
+    """Until all of them answer. Raises RuntimeError with the log's end if they do not."""
     until = time.monotonic() + START_SECONDS
     waiting = list(urls)
     while waiting:
         if process.poll() is not None or time.monotonic() > until:
-            raise RuntimeError(f"rankloop up did not come up:\n{log.read_text()[-2000:]}")
+            raise RuntimeError(f"it did not come up:\n{log.read_text()[-2000:]}")
         try:
             if httpx.get(waiting[0], timeout=2, trust_env=False).is_success:
                 waiting.pop(0)

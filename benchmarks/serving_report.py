@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OURS = "rankloop"
+BEHIND, BARE = "rankloop on vllm", "vllm"
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,23 @@ def as_markdown(rows: Sequence[Row], memory: Mapping[str, float], four: float) -
         for row in ours.values()
         if row.bare
     )
+    behind = _behind(rows)
     peaks = ", ".join(f"{name} {mib:.0f} MiB" for name, mib in memory.items())
     together = f"Four answers to one request take {100 * four:.0f} % of the time of four requests."
     share = f"Rankloop over HTTP, of transformers' bare forward pass on one thread: {shares}."
-    return "\n".join([*lines, "", share, "", together, "", f"Peak memory: {peaks}.", ""])
+    said = [share, *([behind] if behind else []), together, f"Peak memory: {peaks}."]
+    return "\n".join([*lines, *(part for one in said for part in ("", one)), ""])
+
+
+def _behind(rows: Sequence[Row]) -> str | None:
+    """What is left of vLLM's tokens when they come through Rankloop; None without both."""
+    rates = {(row.load, row.side): row.figures["tokens/s"] for row in rows}
+    shares = [
+        f"{load} {100 * rates[load, BEHIND] / rates[load, BARE]:.0f} %"
+        for load in dict.fromkeys(row.load for row in rows)
+        if (load, BEHIND) in rates and (load, BARE) in rates
+    ]
+    return f"Rankloop on vLLM, of vLLM by itself: {', '.join(shares)}." if shares else None
 
 
 def _shown(name: str, value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,9 +18,11 @@ from typing import Any
 import httpx
 
 from benchmarks.product import free_ports
+from benchmarks.serving_report import BEHIND
 from benchmarks.streams import Exactly, Target, without_an_end
+from benchmarks.vllm_engines import FLAGS
 
-START_SECONDS = 300
+START_SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -33,18 +36,18 @@ class Side:
     @property
     def peak_mib(self) -> float:
         """Most memory so far, of the process and those that it started."""
-        return sum(_kib(pid, "VmHWM:") for pid in _family(self.process.pid)) / 1024
+        return sum(_kib(pid, "VmHWM:") for pid in family(self.process.pid)) / 1024
 
     @property
     def resident_mib(self) -> float:
         """Memory now, of the same."""
-        return sum(_kib(pid, "VmRSS:") for pid in _family(self.process.pid)) / 1024
+        return sum(_kib(pid, "VmRSS:") for pid in family(self.process.pid)) / 1024
 
 
 @contextmanager
 def alone(side: Side, sides: Sequence[Side]) -> Iterator[None]:
     """Stops the others meanwhile: some look for work in a loop, and take a share of a core."""
-    others = [pid for other in sides if other is not side for pid in _family(other.process.pid)]
+    others = [pid for other in sides if other is not side for pid in family(other.process.pid)]
     for pid in others:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -73,6 +76,15 @@ def vllm(python: Path, model: Path, dtype: str, port: int) -> list[str]:
     return [*command, "--served-model-name", "bench"]
 
 
+def on_vllm(python: Path, model: Path, dtype: str, data: Path, port: int) -> list[str]:
+    """The server with an engine of its own, which it starts: one family, to be stopped together."""
+    engine = vllm(python, Path("{folder}"), dtype, 0)
+    engine[engine.index("--port") + 1] = "{port}"
+    engine[engine.index("--served-model-name") + 1] = "{name}"
+    command = rankloop(model, dtype, data, port)
+    return [*command, "--server.sampler=vllm", f"--vllm.command={shlex.join([*engine, *FLAGS])}"]
+
+
 def by_configuration(tokens: int) -> dict[str, Any]:
     """An answer of exactly so many tokens, as `transformers serve` knows it: no token ends it."""
     drawn = {"do_sample": True, "max_new_tokens": tokens, "eos_token_id": -1}
@@ -83,17 +95,21 @@ def by_configuration(tokens: int) -> dict[str, Any]:
 def running(
     model: Path, dtype: str, folder: Path, others: Mapping[str, Path]
 ) -> Iterator[list[Side]]:
-    """Rankloop, and each of the others ("transformers", "vllm") by the Python that has it."""
+    """Rankloop, and each of the others ("transformers", "vllm") by the Python that has it; with
+    vLLM also Rankloop on it."""
     folder.mkdir(parents=True, exist_ok=True)
-    ports = free_ports(1 + len(others))
-    commands = {"rankloop": (rankloop(model, dtype, folder / "data", ports[0]), "rankloop")}
-    for name, port in zip(others, ports[1:], strict=True):
+    own, beside, *ports = free_ports(2 + len(others))
+    commands = {"rankloop": (rankloop(model, dtype, folder / "data", own), "rankloop", own)}
+    if "vllm" in others:
+        on = on_vllm(others["vllm"], model, dtype, folder / "data_vllm", beside)
+        commands[BEHIND] = (on, "rankloop", beside)
+    for name, port in zip(others, ports, strict=True):
         start = {"transformers": transformers, "vllm": vllm}[name]
         known_as = {"transformers": str(model), "vllm": "bench"}[name]
-        commands[name] = (start(others[name], model, dtype, port), known_as)
+        commands[name] = (start(others[name], model, dtype, port), known_as, port)
     with ExitStack() as stack:
         sides = []
-        for (name, (command, known_as)), port in zip(commands.items(), ports, strict=True):
+        for name, (command, known_as, port) in commands.items():
             exactly: Exactly = by_configuration if name == "transformers" else without_an_end
             target = Target(f"http://127.0.0.1:{port}", known_as, exactly)
             side = _started(name, command, target, folder / f"{name}.log")
@@ -135,12 +151,12 @@ def _wait(side: Side, log: Path) -> None:
         time.sleep(0.5)
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """A process and all that it started, as the kernel lists them."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
-            found += _family(int(child))
+            found += family(int(child))
     return found
 
 

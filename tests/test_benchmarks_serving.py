@@ -100,6 +100,7 @@ def test_the_table_gives_ratios(tmp_path: Path) -> None:
     """Ours to each side's, and ours to the bare pass: 300 of 400; and there is a picture."""
     rows = [
         Row("1 stream", "rankloop", {"tokens/s": 300.0}),
+        Row("1 stream", "rankloop on vllm", {"tokens/s": 190.0}),
         Row("1 stream", "vllm", {"tokens/s": 200.0}),
     ]
     zeros = dict.fromkeys(
@@ -110,7 +111,8 @@ def test_the_table_gives_ratios(tmp_path: Path) -> None:
         for row in rows
     ]
     table = as_markdown(filled, {"rankloop": 100.0}, 0.4)
-    assert table.splitlines()[3].endswith("| 1.50 |")
+    assert table.splitlines()[4].endswith("| 1.50 |")
+    assert "of vLLM by itself: 1 stream 95 %." in table
     assert "forward pass on one thread: 1 stream 75 %" in table
     draw(filled, "both", tmp_path / "both.png")
     assert (tmp_path / "both.png").stat().st_size > 10_000
