@@ -1,4 +1,5 @@
-# docker build -t rankloop . && docker run -e RANKLOOP_KEY=... -p 8000:8000 -p 7860:7860 -v rankloop:/data rankloop
+# docker build -t rankloop . && docker run -e RANKLOOP_KEY=... -p 8000:8000 -p 7860:7860 -v rankloop:/data \
+#   --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges rankloop
 FROM python:3.11-slim
 
 # May take a CUDA build of several GB; for a CPU one: --build-arg TORCH_INDEX=<PyTorch's CPU builds>

@@ -1,13 +1,17 @@
 # make up [MODEL=hub-id-or-folder]   start server, learner and UI
 # make test                          everything the tests need, and the tests
 # make clients                       the programs that the tests try as clients, in environments of their own
+# make test-vllm [VLLM_REQUESTS=200] sampling on vLLM, which is installed for it in an environment of its own
 # make check                         formatting, lint, types, import arrows
+# make faults [ROWS=kill] [SEED=1]   breaks the product on purpose, and a table of what stood (hours)
+# make security [ROWS=keys]          each sentence that is promised about security, and what shows it
 # make bench                         does the loop learn? (PREFERENCE=, RANKINGS=, SEED=)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CLIENTS := .clients
+VLLM := .vllm
 MODEL ?=
 PREFERENCE ?= benchmarks/preferences.py:asks_back
 RANKINGS ?= 200
@@ -18,14 +22,18 @@ SEED ?= 0
 TORCH := torch==2.13.0
 TORCH_INDEX ?=
 
-.PHONY: up test clients check bench
+.PHONY: up test test-vllm clients check faults security bench
 
 up: $(VENV)/.installed
 	@$(BIN)/rankloop up $(if $(MODEL),--model $(MODEL))
 
 test: $(VENV)/.installed-dev clients
 	@$(MAKE) --no-print-directory chromium
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test-vllm: export VLLM_REQUESTS := $(or $(VLLM_REQUESTS),200)
+test-vllm: $(VENV)/.installed-dev $(VLLM)/.installed
+	$(BIN)/python -m pytest -m vllm tests/vllm
 
 clients: $(CLIENTS)/.installed
 
@@ -34,6 +42,12 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+faults: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.faults $(if $(ROWS),--rows '$(ROWS)') --seed $(SEED)
+
+security: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.security $(if $(ROWS),--rows '$(ROWS)')
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.closed_loop --preference $(PREFERENCE) --rankings $(RANKINGS) --seed $(SEED)
@@ -83,6 +97,15 @@ $(CLIENTS)/.installed: tests/clients/requirements.txt tests/clients/package.json
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# vLLM wants older libraries than the project, and the same torch, which it finds in the project's environment.
+$(VLLM)/.installed: tests/vllm/install.py $(VENV)/.installed-dev
+	@echo "installing vLLM for a CPU (a few minutes)"
+	@$(BIN)/python -m venv --without-pip $(VLLM)
+	@libraries=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	  echo "$$libraries" >"$$(echo $(VLLM)/lib/python3*/site-packages)/project.pth"
+	@$(VLLM)/bin/python tests/vllm/install.py
 	@touch $@
 
 .PHONY: chromium

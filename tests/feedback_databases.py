@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,35 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import inspect, text
 
+from benchmarks import postgres as postgres_server
 from feedback.database import connect, writer
 from feedback.records import CandidateRecord, GenerationRecord
 from feedback.store import Store
 from feedback.tables import Row
 
 
-class PostgresServer:
-    """A PostgreSQL in a temporary folder, reached by a socket in it; it refuses to run as root."""
-
-    def __init__(self, binaries: Path) -> None:
-        self._binaries = binaries
-        self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
-        self._user = "postgres" if os.geteuid() == 0 else None
-        if self._user:
-            shutil.chown(self._folder, self._user)
-
-    def start(self) -> None:
-        self._run("initdb", "-D", "data", "-A", "trust", "-U", "rankloop", "-N", "-E", "UTF8")
-        options = f"-k {self._folder} -c listen_addresses= -c fsync=off -c autovacuum=off"
-        self._run("pg_ctl", "-D", "data", "-l", "log", "-o", options, "-w", "start")
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-D", "data", "-m", "immediate", "stop")
-        shutil.rmtree(self._folder)
-
-    @property
-    def url(self) -> str:
-        """The address of its one database."""
-        return f"postgresql+psycopg://rankloop@/postgres?host={self._folder}"
+class PostgresServer(postgres_server.PostgresServer):
+    """One that tests share, each on empty tables."""
 
     def drop_tables(self) -> None:
         """Leave nothing of what the test before made."""
@@ -57,24 +33,12 @@ class PostgresServer:
                     connection.execute(table.delete())
         engine.dispose()
 
-    def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._binaries / program), *arguments]
-        subprocess.run(
-            command, cwd=self._folder, user=self._user, check=True, stdout=subprocess.DEVNULL
-        )
-
-
-def _binaries() -> Path | None:
-    found = shutil.which("initdb")
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    return Path(found).parent if found else (debian[-1] if debian else None)
-
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """The server, started once; skips where PostgreSQL or its driver is not installed."""
     pytest.importorskip("psycopg")
-    binaries = _binaries()
+    binaries = postgres_server.binaries()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed")
     server = PostgresServer(binaries)

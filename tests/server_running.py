@@ -25,7 +25,7 @@ from server.run import config_of, without_delay
 from server.serving import Serving
 from server.settings import ServerSettings
 
-WAIT_S = 60.0
+WAIT_S = 180.0
 
 
 @dataclass
@@ -83,8 +83,8 @@ def settings_for(data: Path, model: Path, **server: Any) -> Settings:
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[Running]:
-    """Serves until the block ends."""
+def running(settings: Settings, start_s: float = WAIT_S) -> Iterator[Running]:
+    """Serves until the block ends; its first version may take so long to answer."""
     app = create_app(settings)
     config = config_of(app, settings.server)
     config.timeout_graceful_shutdown = 1
@@ -97,7 +97,7 @@ def running(settings: Settings) -> Iterator[Running]:
             key = settings.key.get_secret_value() if settings.key else None
             headers = {"authorization": f"Bearer {key}"} if key else {}
             with httpx.Client(base_url=url, timeout=WAIT_S, headers=headers) as http:
-                eventually(lambda: answers_ready(http))
+                eventually(lambda: answers_ready(http), start_s)
                 serving: Serving = app.state.serving
                 versions = Versions(settings.data / "versions")
                 yield Running(url, http, serving, serving.store, versions)
