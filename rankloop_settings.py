@@ -56,7 +56,7 @@ class Settings(BaseModel):
     feedback: FeedbackSettings = FeedbackSettings()
     vllm: VllmSettings = VllmSettings()
     server: ServerSettings = ServerSettings()
-    learner: LearnerSettings = LearnerSettings()
+    learner: LearnerSettings = Field(LearnerSettings(), validate_default=True)
     ui: UiSettings = UiSettings()
     log: LogSettings = LogSettings()
 
@@ -81,6 +81,20 @@ class Settings(BaseModel):
         vllm: VllmSettings | None = info.data.get("vllm")
         if learner.sampler == "vllm" and vllm is not None and not vllm.urls:
             raise ValueError("the learner's sampler vllm needs vllm.urls, where its engines listen")
+        return learner
+
+    @field_validator("learner")
+    @classmethod
+    def _heads_can_think_unlike(
+        cls, learner: LearnerSettings, info: ValidationInfo
+    ) -> LearnerSettings:
+        server: ServerSettings | None = info.data.get("server")
+        if server is not None and server.pairing == "informative" and learner.reward.heads < 2:
+            raise ValueError(
+                "server.pairing is informative, which shows answers that heads of the reward model"
+                f" think unlike of: set learner.reward.heads to 8, say (it is"
+                f" {learner.reward.heads})"
+            )
         return learner
 
     @property
@@ -225,7 +239,8 @@ def _describe(error: ValidationError, sources: Mapping[str, str]) -> str:
     name = ".".join(str(part) for part in first["loc"])
     whole = next((known for known in sources if f"{name}.".startswith(f"{known}.")), name)
     source = sources.get(whole, "the settings")
-    given = "" if name in SECRETS or whole in SECRETS else f" (given: {first['input']!r})"
+    hidden = name in SECRETS or whole in SECRETS or isinstance(first["input"], BaseModel)
+    given = "" if hidden else f" (given: {first['input']!r})"
     return f"{_spelled(name, source)} in {source}: {first['msg']}{given}"
 
 

@@ -36,13 +36,12 @@ from benchmarks.bystander import Bystander
 from benchmarks.judge import Effort, Judge, Look, in_parallel
 from benchmarks.judgement import WinRate
 from benchmarks.people import RANDOM_SHARE, People, load_preference
-from benchmarks.product import Messages, Product, running
+from benchmarks.product import Product, running
 from benchmarks.report import draw, side_by_side
 from benchmarks.rescoring import Rescorer
 from benchmarks.spread import spread
-from policy.builtin import generator as builtin
+from benchmarks.turns import Turn, chatting, labelling
 
-ANSWERS = 4
 BATCH = 32
 ROUND_SECONDS = 1800
 POLL_SECONDS = 1.0
@@ -70,36 +69,24 @@ class Loop:
     judge: Judge
     best_of: BestOf
     batch: int
+    turn: Turn
     rounds: list[Mapping[str, Any]] = field(default_factory=list)
     points: list[dict[str, Any]] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
         """Every batch with its round, and a look at the live version after each."""
-        self.prompts = [
-            [{"role": m.role, "content": m.content} for m in prompt.messages]
-            for prompt in builtin.prompts(self.people.seed, self.people.rankings, split="train")
-        ]
         self.base_guard = self.judge.guard("v0")
         self.look_at = Look("v0", WinRate(0, 0, 0), self.base_guard, 0.0, 0, 0.0)
         self._note(0)
         for start in range(0, self.people.rankings, self.batch):
             end = min(start + self.batch, self.people.rankings)
-            in_parallel(self._rank, range(start, end))
+            in_parallel(self.turn, range(start, end))
             if end - start < self.batch:
                 self.product.api.post("/v1/rounds", stages=["reward", "ppo"])
             self._wait_for_round()
             self._look()
             self._note(end)
-
-    def _rank(self, number: int) -> None:
-        """One person's turn: ask, compare, rank."""
-        api, person = self.product.api, self.people.name(number)
-        messages: Messages = self.prompts[number]
-        replies = api.replies(messages, n=ANSWERS, user=person)
-        ranks = self.people.ranks(number, messages, [reply.text for reply in replies])
-        candidates = [reply.candidate for reply in replies]
-        api.post("/v1/rankings", candidates=candidates, ranks=ranks, user=person)
 
     def _wait_for_round(self) -> None:
         """Until one more round than before has ended. Raises RuntimeError if none does in time."""
@@ -202,12 +189,13 @@ def result_of(loop: Loop, ceiling: WinRate, bystander: Bystander, gap: float) ->
 
 
 def bench(
-    product: Product, people: People, effort: Effort, batch: int, out: Path
+    product: Product, people: People, effort: Effort, batch: int, out: Path, queue: bool = False
 ) -> dict[str, Any]:
     """The whole run on a product that has started; writes the plot and the record into `out`."""
     judge = Judge(product.api, people.score, effort, Rescorer(product.data), people.seed)
     best_of = BestOf(judge, product.data, effort.untied)
-    loop = Loop(product, people, judge, best_of, batch)
+    turn = (labelling if queue else chatting)(product.api, people)
+    loop = Loop(product, people, judge, best_of, batch, turn)
     bystander = Bystander(product.url, judge.prompts)
     with bystander.asking():
         loop.run()
@@ -256,6 +244,9 @@ def main(
             help="A Python that has vLLM: two engines and two servers over PostgreSQL.",
         ),
     ] = None,
+    queue: Annotated[
+        bool, typer.Option(help="People rank items of the labelling queue, not chats of their own.")
+    ] = False,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE of the product's, repeatable.")
     ] = None,
@@ -274,6 +265,8 @@ def main(
     effort, batch, settings = (
         (QUICK_EFFORT, QUICK_BATCH, QUICK_SETTINGS) if quick else (Effort(), BATCH, {})
     )
+    if queue:  # each ranking is of a prompt of its own, as in a chat
+        settings = settings | {"server.tasks.shared": "0", "server.tasks.repeats": "0"}
     settings = settings | chosen
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the product is stopped on the way
     typer.echo(f"{preference}, {rankings} rankings, {len(people.careless)} random by seed {seed}")
@@ -283,7 +276,7 @@ def main(
         if watch:
             webbrowser.open(product.page)
         try:
-            result = bench(product, people, effort, batch, out)
+            result = bench(product, people, effort, batch, out, queue)
         except httpx.HTTPError as error:
             raise SystemExit(f"the product failed a request: {error}") from error
         if watch:

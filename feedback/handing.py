@@ -63,7 +63,8 @@ def _choose(session: Session, person: str, at: float, terms: Terms, chance: Rand
     with it.
     """
     drawn = chance.random()
-    following = _first(session, tasks.open_to(person, at), terms.first)
+    waits = tasks.open_to(person, at) & ~tasks.being_chosen(at)
+    following = _first(session, waits, terms.first)
     other = None
     if following is not None and drawn < terms.gold:
         other = _first(session, tasks.unseen_gold(person, at))
@@ -117,6 +118,7 @@ def _lease(
     """The person's lease of the item, from now; one that expired unanswered is given again."""
     lease = _lease_of(session, task, person)
     if lease is None:
+        tasks.show_any(session, task)
         shown = tasks.candidates_of(session, task.id)
         chance.shuffle(shown)
         assert task.id is not None

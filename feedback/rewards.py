@@ -7,7 +7,7 @@ answer replaces what it had said.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, delete, exists, func
 from sqlmodel import Session, col, select
@@ -24,9 +24,15 @@ RECENT = 256
 
 
 def add(
-    session: Session, reward_id: str, found: Mapping[str, Mapping[str, float]], since: int
+    session: Session,
+    reward_id: str,
+    found: Mapping[str, Mapping[str, float]],
+    since: int,
+    by_head: Mapping[str, Sequence[float]],
 ) -> None:
-    """Keep the figures of these candidates by name, `since` rankings after the model's round."""
+    """Keep the figures of these candidates by name, `since` rankings after the model's round, and
+    what each of its heads says of them.
+    """
     ids = [*found]
     session.exec(
         delete(CandidateReward).where(
@@ -35,6 +41,7 @@ def add(
     )
     session.exec(delete(WantedReward).where(col(WantedReward.candidate_id).in_(ids)))
     for candidate_id, figures in found.items():
+        heads = tuple(by_head[candidate_id]) if candidate_id in by_head else None
         for place, (name, value) in enumerate(figures.items()):
             session.add(
                 CandidateReward(
@@ -44,6 +51,7 @@ def add(
                     place=place,
                     value=value,
                     since=since,
+                    by_head=None if place else heads,
                 )
             )
 
@@ -59,6 +67,26 @@ def of(session: Session, candidate_id: str) -> dict[str, dict[str, float]]:
     for row in rows:
         found[f"{row.reward_id}+{row.since}" if row.since else row.reward_id][row.name] = row.value
     return dict(sorted(found.items(), key=lambda item: int(item[0].partition("+")[0][1:])))
+
+
+def by_head(session: Session, ids: Collection[str]) -> dict[str, tuple[float, ...]]:
+    """What the heads of the newest reward model say that has scored all of these candidates;
+    nothing where none has.
+    """
+    rows = session.exec(
+        select(CandidateReward).where(
+            col(CandidateReward.candidate_id).in_(ids), col(CandidateReward.by_head).is_not(None)
+        )
+    )
+    found: dict[str, dict[str, tuple[float, ...]]] = defaultdict(dict)
+    for row in rows:
+        found[row.reward_id][row.candidate_id] = row.by_head or ()
+    whole = [id for id, scores in found.items() if len(scores) == len(ids)]
+    return found[max(whole, key=_number)] if whole else {}
+
+
+def _number(reward_id: str) -> int:
+    return int(reward_id.removeprefix("r"))
 
 
 def want(session: Session, candidate_id: str) -> None:

@@ -4,16 +4,17 @@ and open to whoever has not had them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, exists, func
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from . import rankings
+from . import rankings, rewards
 from .database import now
 from .errors import InvalidRanking, UnknownTask
 from .labelling import Gold, PromptSource
+from .pairing import most_disputed
 from .tables import (
     Candidate,
     Generation,
@@ -26,39 +27,42 @@ from .tables import (
 
 ID_DIGITS = 9
 
+CHOICE_S = 5.0
+"""So long an item waits for what heads of a reward model say of its answers; then it is shown as it
+is. Scoring takes a second or two, and none is done while a round runs.
+"""
+
 
 def add(
-    session: Session, source: PromptSource, candidates: Sequence[str], version: str, wanted: int
-) -> int:
-    """Let a prompt's answers be ranked by so many people, by each of its criteria. For 0, or
-    without any answer, the prompt is only remembered as one that this version was asked. Returns
-    the first item's id.
-    """
-    ids = [
-        put(session, _item(session, source, candidates, version, wanted, criterion), candidates)
-        for criterion in source.criteria or (None,)
-    ]
-    return ids[0]
-
-
-def _item(
     session: Session,
     source: PromptSource,
     candidates: Sequence[str],
     version: str,
     wanted: int,
-    criterion: str | None,
-) -> Task:
-    return Task(
-        kind="normal",
-        wanted=wanted,
-        closed=not wanted,
-        criterion=criterion,
-        prompt_id=source.prompt_id,
-        prompt_digest=_digest(session, candidates) or source.digest,
-        version=version,
-        created_at=now(session.connection()),
-    )
+    shows: int | None = None,
+) -> int:
+    """Let a prompt's answers, or `shows` of them, be ranked by so many people, by each of its
+    criteria. For 0, or without any answer, the prompt is only remembered as one that this version
+    was asked. Returns the first item's id.
+    """
+    digest = _digest(session, candidates) or source.digest
+    at = now(session.connection())
+    items = [
+        Task(
+            kind="normal",
+            wanted=wanted,
+            closed=not wanted,
+            criterion=criterion,
+            shows=shows,
+            prompt_id=source.prompt_id,
+            prompt_digest=digest,
+            version=version,
+            created_at=at,
+        )
+        for criterion in source.criteria or (None,)
+    ]
+    ids = [put(session, item, candidates) for item in items]
+    return ids[0]
 
 
 def put(session: Session, task: Task, candidates: Sequence[str]) -> int:
@@ -94,6 +98,37 @@ def candidates_of(session: Session, task_id: int | None) -> list[str]:
     """The ids of its answers."""
     query = select(TaskCandidate.candidate_id).where(TaskCandidate.task_id == task_id)
     return list(session.exec(query.order_by(col(TaskCandidate.place))).all())
+
+
+# Choosing among more answers than are shown
+
+
+def settle(session: Session, scored: Collection[str]) -> None:
+    """Choose the answers of items that these candidates belong to, as far as all are scored by
+    now: those of which the heads of the newest such reward model think most unlike.
+    """
+    found = select(Task).join(TaskCandidate).where(col(TaskCandidate.candidate_id).in_(scored))
+    for task in session.exec(found.where(col(Task.shows).is_not(None)).distinct()).all():
+        ids = candidates_of(session, task.id)
+        scores = rewards.by_head(session, ids)
+        if scores and task.shows is not None:
+            places = most_disputed([scores[id] for id in ids], task.shows)
+            _show(session, task, [ids[place] for place in places])
+
+
+def show_any(session: Session, task: Task) -> None:
+    """Its first answers, where none have been chosen."""
+    if task.shows is not None:
+        _show(session, task, candidates_of(session, task.id)[: task.shows])
+
+
+def _show(session: Session, task: Task, kept: Sequence[str]) -> None:
+    """These answers, from now on, to everybody; the others are none of the item's any more."""
+    for row in session.exec(select(TaskCandidate).where(TaskCandidate.task_id == task.id)).all():
+        if row.candidate_id not in kept:
+            session.delete(row)
+    task.shows = None
+    session.flush()
 
 
 # Gold
@@ -189,6 +224,11 @@ def open_to(person: str, at: float) -> ColumnElement[bool]:
     """Items that the person could be given next."""
     waits = (col(Task.kind) == "normal") & ~col(Task.closed)
     return waits & fresh_to(person, at) & (places_left(person, at) > 0)
+
+
+def being_chosen(at: float) -> ColumnElement[bool]:
+    """Items that may still come to show better answers."""
+    return col(Task.shows).is_not(None) & (col(Task.created_at) > at - CHOICE_S)
 
 
 def unseen_gold(person: str, at: float) -> ColumnElement[bool]:

@@ -198,6 +198,10 @@ class RewardModel(nn.Module):
         """Each head's normalised scores of a batch's replies, (R, H)."""
         return self._by_head(self.hidden_MD(batch), batch)
 
+    def heads_over(self, groups: Sequence[Group]) -> list[Tensor]:
+        """Each head's normalised scores of each group's replies, (K, H)."""
+        return self._over(groups, self.by_head)
+
     def by_criterion(self, groups: Sequence[Group]) -> list[Tensor]:
         """What is foretold of each group's replies by each criterion, (K, C)."""
 
@@ -249,7 +253,7 @@ class RewardModel(nn.Module):
     def normalise_on(self, reference: Sequence[Group]) -> None:
         """Shift and scale so that the reference policy's samples score mean 0, deviation 1."""
         if self.ensemble is not None:
-            levels_H = torch.cat(self._over(reference, self.by_head)).mean(0)
+            levels_H = torch.cat(self.heads_over(reference)).mean(0)
             self.ensemble.level_H.copy_(self.std * levels_H + self.mean)
         if self.criteria is not None:
             self.criteria.normalise_on(torch.cat(self.by_criterion(reference)))

@@ -125,6 +125,14 @@ class Rewarder:
         with sharding.gathered(self.own.net):
             return ranks.shared_out(lambda own: self._score(own, size), groups)
 
+    def by_head(self, groups: Sequence[Group]) -> list[list[list[float]]]:
+        """What each head says of each group's replies; nothing where rankings teach one alone, or a
+        text model in the heads' place.
+        """
+        if self.own.ensemble is None or self.text is not None:
+            return []
+        return [scores_KH.tolist() for scores_KH in self.own.heads_over(groups)]
+
     def _score(self, groups: Sequence[Group], size: int) -> list[list[dict[str, float]]]:
         found: list[list[dict[str, float]]] = [[]] * len(groups)
 

@@ -113,7 +113,8 @@ class Ahead:
         return [person for person in self._asked_at if person not in self._stocked]
 
     async def _answer(self, source: PromptSource, version: str) -> None:
-        candidates, texts = [], set()
+        candidates: list[str] = []
+        texts: set[str] = set()
         for model, count in self._shares():
             ask = aside(source, model, n=count)
             async with Generation(self._serving, ask, aside=True) as generation:
@@ -123,25 +124,40 @@ class Ahead:
                 candidates += generation.candidate_ids
                 texts |= {choice.text for choice in generation.choices}
         wanted = self._wanted() if len(texts) > 1 else 0
-        await self._keep(source, candidates, version, wanted)
+        shows = self._settings.answers if len(candidates) > self._settings.answers else None
+        await self._keep(source, candidates, version, wanted, shows)
 
     def _shares(self) -> list[tuple[str, int]]:
-        """By whom an item's answers are, and how many."""
+        """By whom an item's answers are, and how many. What a trial is decided by is drawn as it
+        comes: of chosen answers a win says less."""
         canary, live, answers = (
             self._serving.canary_id,
             self._serving.current_id,
             self._settings.answers,
         )
         if canary is None:
-            return [(MODEL, answers)]
+            return [(MODEL, max(answers, self._drawn))]
         half = answers // 2
         return [(f"{MODEL}@{live}", answers - half), (f"{MODEL}@{canary}", half)]
 
+    @property
+    def _drawn(self) -> int:
+        """Answers to choose from; 0 where they are shown as they come."""
+        informative = self._serving.settings.server.pairing == "informative"
+        return self._settings.drawn if informative else 0
+
     async def _keep(
-        self, source: PromptSource, candidates: list[str], version: str, wanted: int
+        self,
+        source: PromptSource,
+        candidates: list[str],
+        version: str,
+        wanted: int,
+        shows: int | None = None,
     ) -> None:
         add = self._serving.store.add_task
-        await run_in_threadpool(add, source, candidates, version=version, wanted=wanted)
+        await run_in_threadpool(
+            add, source, candidates, version=version, wanted=wanted, shows=shows
+        )
 
     def _wanted(self) -> int:
         shared = self._chance.random() < self._settings.shared

@@ -43,9 +43,11 @@ class ServerSettings(BaseModel):
         description="What generates the answers: `embedded` is the engine of this server; `vllm`"
         " are the engines of `vllm.urls`.",
     )
-    pairing: Literal["same"] = Field(
+    pairing: Literal["same", "informative"] = Field(
         default="same",
-        description="Where the answers of one comparison come from: `same` is one version.",
+        description="Which answers an item to label shows: `same` are one version's samples as they"
+        " come; `informative` draws `server.tasks.drawn` of them and shows those of which the heads"
+        " of the reward model think most unlike (`learner.reward.heads`).",
     )
     aliases: tuple[str, ...] = Field(
         default=(),

@@ -27,6 +27,13 @@ class TaskSettings(BaseModel):
         le=9,
         description="Answers in an item: four give six comparisons for twice the reading of two.",
     )
+    drawn: int = Field(
+        default=8,
+        ge=2,
+        le=32,
+        description="Answers drawn for an item where `server.pairing` is informative, of which"
+        " `answers` are shown.",
+    )
     labels: int = Field(
         default=1, ge=1, le=100, description="People who rank an item: more items teach more."
     )

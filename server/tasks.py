@@ -106,7 +106,7 @@ def following(request: Request, person: str, besides: Collection[int] = ()) -> d
     return {
         "object": "task.next",
         "task": None if item is None else shown_item(item),
-        "preparing": item is None and being_made(serving),
+        "preparing": item is None and (being_made(serving) or being_chosen(serving, person)),
         "progress": progress(serving, person),
     }
 
@@ -117,6 +117,11 @@ def being_made(serving: Serving) -> bool:
     if not serving.settings.server.tasks.ready or version is None:
         return False
     return serving.store.next_source(version) is not None
+
+
+def being_chosen(serving: Serving, person: str) -> bool:
+    """Whether there are items, which wait until it is known which of their answers to show."""
+    return serving.store.ready_tasks(person) > 0
 
 
 def shown_item(item: Item) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 import pytest
 
+from feedback import tasks
 from feedback.errors import InvalidPrompt, InvalidRanking, NotIssued, UnknownTask
 from feedback.labelling import Imported, Item, PromptSet, PromptSource, Terms
 from feedback.rankings import Told
@@ -18,12 +20,14 @@ ONE = (("user", "What is the opposite of hot?"),)
 TWO = (("system", "Be kind."), ("user", "Hi"), ("assistant", "Hello"), ("user", "How are you?"))
 
 
-def an_item(store: Store, id: str, wanted: int = 1) -> int:
-    """The four answers of a completion of that name, to be ranked by so many people."""
-    store.record_generation(a_generation(id, prompt=f"prompt {id}"))
+def an_item(
+    store: Store, id: str, wanted: int = 1, answers: int = 4, shows: int | None = None
+) -> int:
+    """The answers of a completion of that name, to be ranked by so many people."""
+    store.record_generation(a_generation(id, prompt=f"prompt {id}", n=answers))
     source = PromptSource(f"digest {id}", (("user", id),), "ann", f"conversation of {id}", None)
-    candidates = [f"{id}-{place}" for place in range(4)]
-    return store.add_task(source, candidates, version="v0", wanted=wanted)
+    candidates = [f"{id}-{place}" for place in range(answers)]
+    return store.add_task(source, candidates, version="v0", wanted=wanted, shows=shows)
 
 
 def given(store: Store, person: str, terms: Terms = HOUR, seed: int = 0) -> Item:
@@ -199,6 +203,72 @@ class TestGiving:
         rank(store, second, "eve")
         with pytest.raises(NotIssued, match="ranked already"):
             store.skip_task(str(second.id), person="eve", reason="unclear")
+
+
+class TestChoosing:
+    """Of six answers four are shown. What nothing is said of waits five seconds."""
+
+    @pytest.fixture(autouse=True)
+    def _no_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tasks, "CHOICE_S", 0.0)
+
+    SCORES = ((0.0, 0.0), (0.1, 0.1), (3.0, -3.0), (-3.0, 3.0), (1.0, -1.0), (-1.0, 1.0))
+    """What two heads say of them; the last four are disputed."""
+
+    def scored(self, store: Store, reward: str, scores: Sequence[Sequence[float]]) -> None:
+        """By a reward model of that name."""
+        store.register_version(reward, digest=reward, parent="v0", kind="reward")
+        by_head = {f"c1-{place}": row for place, row in enumerate(scores)}
+        store.add_rewards(reward, {id: {"total": 0.0} for id in by_head}, by_head=by_head)
+
+    def shown(self, store: Store, person: str = "eve") -> set[str]:
+        return {answer.id for answer in given(store, person).answers}
+
+    def test_the_most_disputed_are_shown(self, store: Store) -> None:
+        """Whoever comes next is shown the same, though a later model thinks otherwise."""
+        an_item(store, "c1", wanted=2, answers=6, shows=4)
+        self.scored(store, "r1", self.SCORES)
+        assert self.shown(store) == {"c1-2", "c1-3", "c1-4", "c1-5"}
+        self.scored(store, "r2", self.SCORES[::-1])
+        assert self.shown(store, "bob") == {"c1-2", "c1-3", "c1-4", "c1-5"}
+
+    def test_the_newest_model_that_knows_them_all_is_asked(self, store: Store) -> None:
+        """The tenth, not the ninth, which had scored five of the six."""
+        an_item(store, "c1", answers=6, shows=4)
+        self.scored(store, "r9", self.SCORES[:5])
+        self.scored(store, "r10", self.SCORES[::-1])
+        assert self.shown(store) == {"c1-0", "c1-1", "c1-2", "c1-3"}
+
+    def test_an_item_waits_for_its_scores(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It counts as ready, so that no more are made than are needed; others go before it."""
+        monkeypatch.setattr(tasks, "CHOICE_S", 60.0)
+        first = an_item(store, "c1", answers=6, shows=4)
+        assert store.next_task("eve", HOUR, Random(0)) is None
+        assert store.ready_tasks("eve") == 1
+        assert an_item(store, "c2") == given(store, "bob").id
+        self.scored(store, "r1", self.SCORES)
+        assert given(store, "eve").id == first
+
+    def test_without_scores_the_first_are_shown(self, store: Store) -> None:
+        """Or with those of a model of a single head."""
+        an_item(store, "c1", answers=6, shows=4)
+        store.register_version("r1", digest="r1", parent="v0", kind="reward")
+        store.add_rewards("r1", {f"c1-{place}": {"total": float(place)} for place in range(6)})
+        assert self.shown(store) == {"c1-0", "c1-1", "c1-2", "c1-3"}
+
+    def test_only_what_was_shown_is_ranked_and_seen(self, store: Store) -> None:
+        """The others are no answers of the item."""
+        an_item(store, "c1", answers=6, shows=4)
+        self.scored(store, "r1", self.SCORES)
+        item = given(store, "eve")
+        body = {"candidates": [f"c1-{place}" for place in range(6)], "ranks": [1, 2, 3, 4, 5, 6]}
+        with pytest.raises(InvalidRanking, match="has other answers"):
+            store.answer_task(person="eve", task_id=str(item.id), **body)  # type: ignore[arg-type]
+        rank(store, item, "eve")
+        [ranked] = store.training_rankings()
+        assert {answer.candidate_id for answer in ranked.answers} == {a.id for a in item.answers}
 
 
 class TestAnswers:

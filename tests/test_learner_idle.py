@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from feedback import rewards
 from learner.batching import Group
 from learner.reward import RewardModel
 from tests.test_learner_round import Product
 
 
-def publish(product: Product, seed: int = 0) -> str:
+def publish(product: Product, seed: int = 0, heads: int = 1) -> str:
     """A reward model of random heads, as a round would publish it."""
     id = product.store.next_id("r")
-    model = RewardModel.start(product.versions.folder("v0"), seed)
+    model = RewardModel.start(product.versions.folder("v0"), seed, heads)
     manifest = product.versions.publish(id, model.save, kind="reward", parent="v0", round=None)
     product.store.register_version(id, digest=manifest.digest, parent="v0", kind="reward")
     return id
@@ -88,3 +89,17 @@ def test_the_model_is_let_go_before_a_round(tmp_path: Path) -> None:
     product.store.request_round(trigger="operator", stages=None, actor="ada")
     product.keeper.look()
     assert product.keeper.idle.loaded is None
+
+
+def test_what_each_head_says_is_kept(tmp_path: Path) -> None:
+    """Of a model of three heads; of one with a single head nothing is."""
+    product = Product(tmp_path, idle_s=5.0)
+    list(product.ask(1, seed=1))
+    publish(product, heads=3)
+    product.keeper.look()
+    stored = product.store.candidate("c1-0-1")
+    model = RewardModel.load(product.versions.folder("r1"))
+    [[scores]] = model.heads_over([Group(stored.prompt_ids, (stored.token_ids,))])
+    with product.store._reading() as session:
+        by_head = rewards.by_head(session, ["c1-0-1"])
+    assert by_head == {"c1-0-1": pytest.approx(scores.tolist(), abs=1e-5)}

@@ -89,6 +89,15 @@ class TestSettings:
         with pytest.raises(UserError, match=r"RANKLOOP_SERVER__PORT in the environment.*'x'"):
             load_settings(None, {}, {"RANKLOOP_SERVER__PORT": "x"})
 
+    def test_settings_that_do_not_go_together_are_refused(self) -> None:
+        """Both are named, with what to do; not all the others of their section."""
+        with pytest.raises(UserError) as refused:
+            load_settings(None, {"server.pairing": "informative"}, {})
+        said = str(refused.value)
+        assert "set learner.reward.heads to 8, say (it is 1)" in said
+        assert len(said) < 250
+        load_settings(None, {"server.pairing": "informative", "learner.reward.heads": "8"}, {})
+
     def test_the_key_is_not_shown(self) -> None:
         """Neither the settings' text nor a flag that fails beside it holds the key."""
         settings = load_settings(None, {}, {"RANKLOOP_KEY": "s3cret"})

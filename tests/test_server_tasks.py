@@ -12,7 +12,11 @@ from uuid import uuid4
 import pytest
 
 import rankloop
+from learner.settings import LearnerSettings, RewardSettings
+from rankloop import Settings
 from server.guidelines import OWN, read
+from server.settings import ServerSettings
+from server.task_settings import TaskSettings
 from tests.server_running import Running, eventually, running, settings_for
 from tests.tiny_models import make_tiny
 
@@ -283,6 +287,27 @@ def test_guidelines_of_ones_own(tmp_path: Path) -> None:
     path.write_text(" ")
     with pytest.raises(ValueError, match="1 to 20000 characters"):
         read(path)
+
+
+def test_more_answers_are_drawn_than_shown(tmp_path: Path) -> None:
+    """Six for an item of three: one completion of six, whose others its person is not shown."""
+    tasks = {"ready": 1, "gold": 0, "repeats": 0, "answers": 3, "drawn": 6}
+    settings = Settings(
+        data=tmp_path / "data",
+        model=str(make_tiny(tmp_path / "model")),
+        server=ServerSettings(port=0, pairing="informative", tasks=TaskSettings(**tasks)),
+        learner=LearnerSettings(reward=RewardSettings(heads=2)),
+    )
+    with running(settings) as server:
+        bring(server, "Hi")
+        task = item(server, "eve")
+        shown = {answer["id"] for answer in task["answers"]}
+        completion = next(iter(shown)).rpartition("-")[0]
+        assert len(shown) == 3
+        assert shown < {f"{completion}-{place}" for place in range(6)}
+        for place in range(6):
+            assert server.store.candidate(f"{completion}-{place}").params["n"] == 6
+        assert rank(server, task, "eve", ranks=[1, 2, 2]).status_code == 201
 
 
 def test_a_criterion_that_nobody_knows_is_refused(server: Running) -> None:

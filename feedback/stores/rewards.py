@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .. import rewards
+from .. import rewards, tasks
 from ..records import UnscoredAnswer
+from .tasks import LOCK as TASKS
 from .transactions import Transactions
 
 
@@ -43,8 +44,17 @@ class Rewards(Transactions):
             return rewards.unscored(session, reward, limit)
 
     def add_rewards(
-        self, reward: str, found: Mapping[str, Mapping[str, float]], since: int = 0
+        self,
+        reward: str,
+        found: Mapping[str, Mapping[str, float]],
+        since: int = 0,
+        by_head: Mapping[str, Sequence[float]] = {},
     ) -> None:
-        """Keep figures of candidates, in place of what this reward model said of them before."""
+        """Keep figures of candidates, and what each head says of them, in place of what this reward
+        model said of them before. Items that waited for it show the most disputed ones.
+        """
         with self._writing("rewards") as session:
-            rewards.add(session, reward, found, since)
+            rewards.add(session, reward, found, since, by_head)
+        if by_head:
+            with self._writing(TASKS) as session:
+                tasks.settle(session, by_head)

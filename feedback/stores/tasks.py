@@ -45,13 +45,20 @@ class Tasks(Transactions):
             return prompts.draw(session, chance)
 
     def add_task(
-        self, source: PromptSource, candidates: Sequence[str], *, version: str, wanted: int
+        self,
+        source: PromptSource,
+        candidates: Sequence[str],
+        *,
+        version: str,
+        wanted: int,
+        shows: int | None = None,
     ) -> int:
         """Let a prompt's answers be ranked by so many people; 0 only remembers that this version
-        was asked. One item for each of the prompt's criteria; returns the first's id.
+        was asked. With `shows` so many of the answers are, chosen as the item is first given. One
+        item for each of the prompt's criteria; returns the first's id.
         """
         with self._writing(LOCK) as session:
-            return tasks.add(session, source, candidates, version, wanted)
+            return tasks.add(session, source, candidates, version, wanted, shows)
 
     def add_gold(
         self,

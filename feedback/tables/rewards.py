@@ -3,12 +3,14 @@
 from sqlalchemy import Float
 from sqlmodel import Field
 
+from ..columns import Float32s
 from .row import Row
 
 
 class CandidateReward(Row, table=True):
     """`name` is "total" or a part of it; `place` is the order that the names are shown in, and
-    `since` counts the rankings that the model has taken in since its round.
+    `since` counts the rankings that the model has taken in since its round. With the first name
+    stands what each of the model's heads says, where there are several.
     """
 
     __tablename__ = "candidate_reward"
@@ -19,6 +21,7 @@ class CandidateReward(Row, table=True):
     place: int
     value: float = Field(sa_type=Float)
     since: int
+    by_head: tuple[float, ...] | None = Field(default=None, sa_type=Float32s)
 
 
 class WantedReward(Row, table=True):

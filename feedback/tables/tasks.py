@@ -33,6 +33,9 @@ class Task(Row, table=True):
     `criterion` is what they rank by; null is as a whole. A gold item is everybody's; a repeat is
     `person`'s own, of the item `repeat_of`.
 
+    `shows`: of its answers so many are shown, chosen as it is first given; null once they are
+    chosen, and where all are.
+
     `prompt_digest` is that of the answers' generation and `version` gave them, so that no version
     answers a logged prompt for the queue twice. `prompt_id`: the imported prompt, if it was one.
     """
@@ -53,6 +56,7 @@ class Task(Row, table=True):
     labels: int = 0
     closed: bool = False
     criterion: str | None = None
+    shows: int | None = None
     prompt_id: int | None = Field(default=None, foreign_key="prompt.id", index=True)
     prompt_digest: str
     version: str

@@ -1,0 +1,17 @@
+"""Answers of an item that are chosen among more, by what each head of a reward model says."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0018"
+down_revision: str | None = "0017"
+
+
+def upgrade() -> None:
+    op.add_column("candidate_reward", sa.Column("by_head", sa.LargeBinary(), nullable=True))
+    op.add_column("task", sa.Column("shows", sa.Integer(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("task", "shows")
+    op.drop_column("candidate_reward", "by_head")
