@@ -29,9 +29,10 @@ def main(settings: Settings) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    _on_stop(_leave)  # until something is begun, there is nothing to wait for
     if follows():
+        _end_at_once()
         keep_following(settings.learner.device)
+    _on_stop(_leave)  # until something is begun, there is nothing to wait for
     _learn(settings)
     _leave()
 
@@ -39,6 +40,14 @@ def main(settings: Settings) -> None:
 def _on_stop(act: Callable[[], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: act())
+
+
+def _end_at_once() -> None:
+    """Python's own handlers wait for the call that waits for the next round; there is nothing to
+    hand back.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _leave() -> None:
