@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sys
 
+from .decode.worker import Worker
 from .settings import Settings
-from .worker import Worker
 
 
 def main(settings: Settings) -> None:
@@ -20,8 +20,8 @@ def main(settings: Settings) -> None:
         worker = Worker(settings.server, settings.log.format)
         worker.spawn()
     sys.modules["torch"] = None  # type: ignore[assignment]
+    from .decode.samplers import sampler_of
     from .run import serve
-    from .samplers import sampler_of
 
     serve(settings, worker or sampler_of(settings))
 

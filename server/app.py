@@ -11,48 +11,44 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
-from . import (
+from . import errors, health, metrics
+from .answers import completions, models, odds
+from .deadlines import Deadlines
+from .decode.sampler import Sampler
+from .decode.samplers import sampler_of
+from .doors import audit, limits, sign_in
+from .doors.access import Access, Bodies
+from .doors.keyring import Keyring
+from .doors.oidc import provider_of
+from .doors.passwords import Passwords
+from .operate import (
     alarms,
-    audit,
-    battles,
     canaries,
     candidates,
     compared,
-    completions,
-    conversations,
-    demonstrations,
-    errors,
-    exchange,
-    health,
     learner,
-    limits,
-    marks,
-    me,
-    metrics,
-    models,
-    odds,
     progress,
-    prompts,
-    rankings,
     raters,
     rounds,
-    sign_in,
-    tasks,
     versions,
 )
-from .access import Access, Bodies
-from .ahead import Ahead
-from .deadlines import Deadlines
-from .forgetting import forgetting
-from .keyring import Keyring
-from .oidc import provider_of
-from .passwords import Passwords
+from .operate.trial import TrialWatch
 from .request_ids import RequestIds
-from .sampler import Sampler
-from .samplers import sampler_of
+from .said import (
+    battles,
+    conversations,
+    demonstrations,
+    exchange,
+    marks,
+    me,
+    prompts,
+    rankings,
+    tasks,
+)
+from .said.ahead import Ahead
+from .said.forgetting import forgetting
 from .serving import Serving
 from .settings import Settings
-from .trial import TrialWatch
 
 
 def create_app(settings: Settings, worker: Sampler | None = None) -> FastAPI:

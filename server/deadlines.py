@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .access import LARGE_BODIES
+from .doors.access import LARGE_BODIES
 from .leaving import ClientGone
 
 HEADERS_S = 10.0

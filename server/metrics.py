@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from .generation import Generation
+    from .answers.generation import Generation
     from .serving import Serving
 
 router = APIRouter()

@@ -20,10 +20,11 @@ from fastapi import FastAPI
 import rankloop_logs
 from feedback.store import Store
 
-from . import access, request_ids
+from . import request_ids
 from .app import create_app
 from .deadlines import KEEP_ALIVE_S, Protocol
-from .sampler import Sampler
+from .decode.sampler import Sampler
+from .doors import access
 from .serving import Serving
 from .settings import ServerSettings, Settings
 

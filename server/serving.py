@@ -25,18 +25,18 @@ from feedback.records import GenerationRecord
 from feedback.store import Store
 from rankloop_faults import point
 
-from . import access
+from .decode.orders import Broken
+from .decode.sampler import Sampler
+from .doors import access
 from .errors import ApiError, unready
 from .metrics import Metrics
-from .orders import Broken
-from .sampler import Sampler
 from .settings import Settings
 from .stops import Stops
 
 if TYPE_CHECKING:
-    from .ask import Prompt
-    from .residence import Residence
-    from .resident import Resident
+    from .answers.ask import Prompt
+    from .decode.residence import Residence
+    from .decode.resident import Resident
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Serving:
             self._store = Store.open(settings.database.resolve(settings.data), opt_in=shut)
             from policy.version_errors import UnusablePlace
 
-            from .residence import BASE, Residence
+            from .decode.residence import BASE, Residence
         except (OperationalError, StoreError) as error:
             self._give_up(f"the database cannot be opened: {getattr(error, 'orig', error)}")
             return
@@ -283,7 +283,7 @@ class Serving:
             self.residence.release(resident)
 
     async def _bring(self, residence: Residence, version: str) -> Resident:
-        from .residence import NotResident
+        from .decode.residence import NotResident
 
         resident = None
         while resident is None:

@@ -13,10 +13,10 @@ from feedback.trust.settings import TrustSettings
 from policy.settings import VersionSettings
 from policy.vllm.settings import VllmSettings
 
-from .canary_settings import CanarySettings
-from .limit_settings import LimitSettings
-from .sign_in_settings import OidcSettings, SignInSettings
-from .task_settings import TaskSettings
+from .doors.limit_settings import LimitSettings
+from .doors.sign_in_settings import OidcSettings, SignInSettings
+from .operate.canary_settings import CanarySettings
+from .said.task_settings import TaskSettings
 
 
 class ServerSettings(BaseModel):

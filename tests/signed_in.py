@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from server.sign_in_settings import SignInSettings
+from server.doors.sign_in_settings import SignInSettings
 from tests.server_running import Running, running, settings_for
 from tests.test_ui_app import page
 from tests.tiny_models import make_tiny

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 import rankloop
 from feedback.keys import SCOPES
 from server.app import create_app
-from server.scopes import NEEDS, OPEN_ROUTES, SIGN_IN_ROUTES
+from server.doors.scopes import NEEDS, OPEN_ROUTES, SIGN_IN_ROUTES
 from tests.server_running import Running, running, settings_for
 from tests.tiny_models import make_tiny
 

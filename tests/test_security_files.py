@@ -55,7 +55,7 @@ def calls(tree: ast.Module) -> Iterator[tuple[str, Mapping[str, object]]]:
 
 
 def test_no_module_reads_pickles(trees: dict[Path, ast.Module]) -> None:
-    """Nor what two processes of one server tell each other (server/orders.py)."""
+    """Nor what two processes of one server tell each other (server/decode/orders.py)."""
     assert {file for file, tree in trees.items() if PICKLES & set(imported(tree))} == BETWEEN_RANKS
 
 
@@ -101,9 +101,9 @@ def test_no_model_brings_code_of_its_own(trees: dict[Path, ast.Module]) -> None:
 
 SECRETS = {"key", "_key", "digest", "password", "secret", "token", "given", "_secret"}
 WHO_COMES_IN = (
-    "server/keyring.py",
-    "server/access.py",
-    "server/sign_in.py",
+    "server/doors/keyring.py",
+    "server/doors/access.py",
+    "server/doors/sign_in.py",
     "feedback/keys.py",
     "feedback/tokens.py",
     "feedback/sessions.py",

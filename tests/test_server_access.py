@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from server.access import NeedsKey, check_binding, person
+from server.doors.access import NeedsKey, check_binding, person
 from tests.openai_schemas import check
 from tests.server_running import Running, chat_body, running, settings_for
 from tests.tiny_models import make_tiny

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from policy import adapters
-from server.hosting import Bases
-from server.orders import Load
+from server.decode.hosting import Bases
+from server.decode.orders import Load
 from server.settings import ServerSettings
 from tests.server_running import Running, eventually, running, settings_for
 from tests.test_policy_adapters import stir

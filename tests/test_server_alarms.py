@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from feedback.records import Reason
-from server.alarms import LOOKS
+from server.operate.alarms import LOOKS
 from tests.feedback_databases import execute
 from tests.server_running import Running, running, settings_for
 from tests.tiny_models import make_tiny

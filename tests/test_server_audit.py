@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from server.audit import LONGEST, read_json
+from server.doors.audit import LONGEST, read_json
 
 SCOPE = {"type": "http", "headers": [(b"content-type", b"application/json")]}
 

@@ -9,10 +9,10 @@ import pytest
 
 from learner.settings import LearnerSettings
 from rankloop import Settings
-from server.canary import chosen
-from server.canary_settings import CanarySettings
+from server.operate.canary import chosen
+from server.operate.canary_settings import CanarySettings
+from server.said.task_settings import TaskSettings
 from server.settings import ServerSettings
-from server.task_settings import TaskSettings
 from tests.server_running import Running, chat_body, eventually, running
 from tests.tiny_models import make_tiny
 

@@ -15,8 +15,8 @@ import pytest
 
 from policy.params import SamplingParams
 from policy.place import Place
-from server.jobs import Job, Piece
-from server.orders import (
+from server.decode.jobs import Job, Piece
+from server.decode.orders import (
     Done,
     Failed,
     Frames,
@@ -68,7 +68,7 @@ class Child:
 def child() -> Iterator[Child]:
     ours, theirs = socket.socketpair()
     ours.settimeout(WAIT_S)
-    command = [sys.executable, "-m", "server.decode_process", str(theirs.fileno())]
+    command = [sys.executable, "-m", "server.decode.process", str(theirs.fileno())]
     settings = ServerSettings().model_dump_json()
     with (
         ours,

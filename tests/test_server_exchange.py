@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server import access
+from server.doors import access
 from tests.openai_schemas import check
 from tests.server_running import Running, running, settings_for
 from tests.tiny_models import make_tiny

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, event
 
+from server.decode.worker import Worker
 from server.health import room
-from server.worker import Worker
 from tests.server_running import Running, chat_body, eventually, running, settings_for
 from tests.tiny_models import make_tiny
 

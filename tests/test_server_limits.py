@@ -13,8 +13,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from server.limit_settings import LimitSettings
-from server.limits import network
+from server.doors.limit_settings import LimitSettings
+from server.doors.limits import network
 from tests.openai_schemas import check
 from tests.server_running import Running, eventually, running, settings_for
 from tests.test_server_process import free_port, process

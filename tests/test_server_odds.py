@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from server.answers.odds import drawn_again
 from server.errors import ApiError
-from server.odds import drawn_again
 from tests.server_running import Running, eventually, running, settings_for
 from tests.tiny_models import make_tiny
 

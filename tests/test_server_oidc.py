@@ -12,7 +12,7 @@ import pytest
 from joserfc.jwk import OctKey, RSAKey
 from pydantic import SecretStr, ValidationError
 
-from server.sign_in_settings import OidcSettings
+from server.doors.sign_in_settings import OidcSettings
 from tests.openid_provider import CLIENT, SECRET, Claims, OpenIdProvider, openid_provider
 from tests.signed_in import House, house
 
@@ -156,8 +156,8 @@ def test_a_code_is_good_with_what_it_began_with_and_once(
 
 def test_an_address_that_is_not_verified_is_nobodys(provider: OpenIdProvider) -> None:
     """Where people are called, or let in, by it."""
+    from server.doors.oidc import Provider
     from server.errors import ApiError
-    from server.oidc import Provider
 
     settings = OidcSettings(
         issuer=provider.url,

@@ -13,8 +13,8 @@ from msgspec import DecodeError, msgpack
 from policy.params import SamplingParams
 from policy.place import Place
 from policy.requests import Scores
-from server.jobs import Fault, Job, Piece
-from server.orders import (
+from server.decode.jobs import Fault, Job, Piece
+from server.decode.orders import (
     HEADER,
     Cancel,
     Done,

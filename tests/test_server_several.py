@@ -18,7 +18,7 @@ import pytest
 
 from feedback.store import Store
 from policy.versions import Versions
-from server.canary import chosen
+from server.operate.canary import chosen
 from tests.feedback_databases import PostgresServer
 from tests.server_running import WAIT_S, answers_ready, chat_body, disturb, eventually
 from tests.test_server_process import free_port, process

@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from feedback.keys import SCOPES
+from server.doors.sign_in_settings import SignInSettings
 from server.settings import ServerSettings
-from server.sign_in_settings import SignInSettings
 from tests.openai_schemas import check
 from tests.server_running import Running, running, settings_for
 from tests.tiny_models import make_tiny

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.slices import Slice
+from server.doors.slices import Slice
 
 
 def test_slices_double_while_they_go_within_a_second_up_to_a_hundredth() -> None:

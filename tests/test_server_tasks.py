@@ -14,9 +14,9 @@ import pytest
 import rankloop
 from learner.settings import LearnerSettings, RewardSettings
 from rankloop import Settings
-from server.guidelines import OWN, read
+from server.said.guidelines import OWN, read
+from server.said.task_settings import TaskSettings
 from server.settings import ServerSettings
-from server.task_settings import TaskSettings
 from tests.server_running import Running, eventually, running, settings_for
 from tests.tiny_models import make_tiny
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.writing import Writer
+from server.decode.writing import Writer
 
 
 class Words:

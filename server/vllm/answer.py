@@ -21,8 +21,8 @@ from policy.requests import Scores
 from policy.vllm.client import EngineDown, NoSuchModel, Refused
 from policy.vllm.wire import NO_NUMBER, Asked, Drawn, is_raw
 
-from ..jobs import Again, Fault, Job, Mailbox, Piece
-from ..writing import Writer
+from ..decode.jobs import Again, Fault, Job, Mailbox, Piece
+from ..decode.writing import Writer
 from .fleet import TRIES, Fleet, NoEngine
 from .member import Member
 from .placed import Placed

@@ -16,8 +16,8 @@ from policy.vllm.blank import write as write_blank
 from policy.vllm.client import Card, session
 from policy.vllm.settings import VllmSettings
 
-from ..jobs import Fault, Job, Mailbox
-from ..orders import Broken, Load, Room
+from ..decode.jobs import Fault, Job, Mailbox
+from ..decode.orders import Broken, Load, Room
 from .answer import Answering
 from .engines import Engines, NotStarted
 from .fleet import Fleet, NoEngine
