@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from benchmarks.dashboards import Dashboard, header_of
 from tests.feedback_databases import a_generation
@@ -70,6 +71,72 @@ def test_what_is_known_is_not_stored_twice(page: Page, tmp_path: Path) -> None:
     imported(page, "1 new, 3 known already, 0 refused.")
 
 
+class Held:
+    """From the second piece of a file on the page's requests are held up, until they are let go."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._pieces = 0
+        self._routes: list[Route] = []
+        page.route("**/component_server/**", self._see)
+
+    def _see(self, route: Route) -> None:
+        self._pieces += '"data_bring"' in (route.request.post_data or "")
+        if self._pieces > 1:  # the first is let through, and with it what was asked before
+            self._routes.append(route)
+        else:
+            route.continue_()
+
+    def wait(self) -> None:
+        """Until there is one."""
+        until = time.monotonic() + SOON_MS / 1000
+        while not self._routes and time.monotonic() < until:
+            self._page.wait_for_timeout(10)
+        assert self._routes, "the file was one piece"
+
+    def let_go(self, broken: bool = False) -> None:
+        """It, and all that come later."""
+        for route in self._routes:
+            if broken:
+                route.abort()
+            else:
+                route.continue_()
+        self._page.unroute("**/component_server/**", self._see)
+
+
+def test_an_import_is_stopped_and_goes_on(page: Page, tmp_path: Path) -> None:
+    """What was on its way is stored; the rest follows from there, no line twice."""
+    choose(page, tmp_path / "pairs.jsonl", pairs(1200))
+    expect(page.locator(".rl-format")).to_have_value("trl-preference", timeout=SOON_MS)
+    held, report = Held(page), page.locator(".rl-report")
+    page.get_by_role("button", name="Import").click()
+    held.wait()
+    expect(report).to_contain_text("Importing:")
+    page.get_by_role("button", name="Stop").click()
+    held.let_go()
+    expect(report).to_contain_text("Not finished:", timeout=SOON_MS)
+    expect(report).not_to_contain_text("1,200 lines")
+    page.get_by_role("button", name="Go on").click()
+    done = "1,200 lines. 1,200 new, 0 known already, 0 refused."
+    expect(report).to_contain_text(done, timeout=SOON_MS)
+
+
+def test_an_import_that_breaks_off_goes_on(page: Page, tmp_path: Path) -> None:
+    """The page says what is wrong and what became of the lines so far."""
+    choose(page, tmp_path / "pairs.jsonl", pairs(1200))
+    expect(page.locator(".rl-format")).to_have_value("trl-preference", timeout=SOON_MS)
+    held, report = Held(page), page.locator(".rl-report")
+    page.get_by_role("button", name="Import").click()
+    held.wait()
+    held.let_go(broken=True)
+    expect(report.get_by_role("alert")).to_contain_text("cannot reach", timeout=SOON_MS)
+    expect(report).to_contain_text("What stands here is stored; go on when it is mended.")
+    page.get_by_role("button", name="Go on").click()
+    done = "1,200 lines. 1,200 new, 0 known already, 0 refused."
+    expect(report).to_contain_text(done, timeout=SOON_MS)
+    expect(report.get_by_role("alert")).to_have_count(0)
+
+
 def test_prompts_become_a_set(page: Page, tmp_path: Path) -> None:
     """A line that is no prompt is told, the others are in the set, whose row says how many."""
     name = f"week {uuid4().hex[:6]}"
@@ -101,6 +168,23 @@ def test_a_file_is_taken_away(page: Page, started: Site, tmp_path: Path) -> None
     assert saving.value.suggested_filename == "trl-preference.jsonl"
     assert Path(saving.value.path()).read_text() == whole
     expect(page.locator(".rl-taken")).to_contain_text(f"{whole.count(chr(10)):,} lines")
+
+
+def test_a_file_that_breaks_off_is_not_whole(
+    page: Page, started: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page says so, and the browser keeps nothing that looks like a whole file."""
+
+    def breaks_off(format: str) -> Iterator[str]:
+        yield '{"prompt": "Hi"}\n'
+        raise OSError("the disk went away")
+
+    monkeypatch.setattr(started.server.store, "export", breaks_off)
+    with page.expect_download(timeout=SOON_MS) as saving:
+        page.get_by_role("button", name="Download").click()
+    assert saving.value.failure() is not None
+    said = page.locator(".rl-taken").get_by_role("alert")
+    expect(said).to_contain_text("The file is not whole.", timeout=SOON_MS)
 
 
 def test_a_ticket_is_good_for_one_download(page: Page, started: Site) -> None:
