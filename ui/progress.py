@@ -17,7 +17,8 @@ from ui.words import count
 
 Update = dict[Any, Any]
 
-NOBODY = "Nobody has compared it yet: the Versions tab has blind battles."
+NOBODY = "Nobody has compared versions yet: the Versions tab has blind battles."
+UNJUDGED = "No round has come as far as a duel yet."
 
 
 class ProgressTab:
@@ -52,6 +53,7 @@ def drawn(standings: Sequence[Standing]) -> list[Node]:
             "version is on trial, and blind battles. Length, lists and headings are held equal.",
             later,
             lambda standing: standing.people,
+            NOBODY,
         ),
         _part(
             "What the reward model says",
@@ -59,6 +61,7 @@ def drawn(standings: Sequence[Standing]) -> list[Node]:
             "Over v0 the duels on the way there are added up.",
             later,
             lambda standing: standing.model,
+            UNJUDGED,
         ),
     )
 
@@ -88,20 +91,29 @@ def _percent(rate: Estimate) -> str:
 
 
 def _part(
-    title: str, note: str, standings: Sequence[Standing], of: Callable[[Standing], Rates]
+    title: str,
+    note: str,
+    standings: Sequence[Standing],
+    of: Callable[[Standing], Rates],
+    unknown: str,
 ) -> Node:
+    """Two plots, or what is said where there is nothing to be drawn."""
     newest = sorted(standings, key=lambda standing: standing.created_at or 0.0, reverse=True)
     over_base = [_row(s.version, s, of(s).over_base) for s in newest]
     over_previous = [
         _row(f"{s.version} over {s.previous}", s, of(s).over_previous) for s in newest if s.previous
+    ]
+    known = any(row.value is not None for row in (*over_base, *over_previous))
+    plots = [
+        forest(over_base, "Over v0"),
+        forest(over_previous, "Over the version before") if over_previous else None,
     ]
     return node(
         "section",
         "rl-panel",
         node("h2", "", title),
         node("p", "rl-note", note),
-        forest(over_base, "Over v0"),
-        forest(over_previous, "Over the version before") if over_previous else None,
+        *(plots if known else [node("p", "", unknown)]),
     )
 
 

@@ -87,7 +87,9 @@ def _see(serving: Serving) -> Seen:
 def _learner_dead(seen: Seen) -> str | None:
     if seen.learner.state != "dead":
         return None
-    return f"The learner has not been heard of for {seen.learner.heartbeat_age_s or 0:.0f} s."
+    silent_s = seen.learner.heartbeat_age_s or 0.0
+    since = f"{silent_s:.0f} s" if silent_s < 120 else f"{silent_s / 60:.0f} min"
+    return f"The learner has not been heard of for {since}."
 
 
 def _no_progress(seen: Seen) -> str | None:
