@@ -53,17 +53,17 @@ class PPOSettings(BaseModel):
 
     learning_rate: float | None = Field(default=None, gt=0)
     """Peak AdamW rate; unset, it follows the model's size (see `learning_rate_for`)."""
-    steps: int = Field(default=10, ge=1)
-    """Rollout-and-update steps in one round."""
-    prompts_per_step: int = Field(default=16, ge=1)
-    """Prompts answered in one step."""
+    steps: int = Field(default=20, ge=1)
+    """Rollout-and-update steps in one round; with half as many less of the reward is found."""
+    prompts_per_step: int = Field(default=32, ge=1)
+    """Prompts answered in one step: of few, a step follows chance, and pays for it in KL."""
     prompt_sets: Annotated[dict[str, Share], BeforeValidator(read_json)] = {}
     """Imported prompt sets, and the share of these prompts that is drawn of each."""
     replies_per_prompt: int = Field(default=4, ge=1)
     """Fresh replies to each prompt."""
     epochs: int = Field(default=1, ge=1)
     """Passes over each step's replies; more were slower and no better on small models."""
-    minibatch: int = Field(default=32, ge=1)
+    minibatch: int = Field(default=64, ge=1)
     """Replies in one optimiser step."""
     minibatch_tokens: int | None = Field(default=None, ge=1)
     """Reply tokens in one optimiser step, in place of `minibatch`, where lengths differ much."""
@@ -101,7 +101,7 @@ class PPOSettings(BaseModel):
     """`loss`: over the vocabulary. `reward`: of the drawn tokens, as Ziegler et al. have it."""
     kl_kind: Literal["k1", "k2", "k3"] = "k1"
     """Estimate of a token's KL in the reward; of the three only k1 has the KL's own gradient."""
-    kl_target: float = Field(default=2.5, gt=0)
+    kl_target: float = Field(default=2.0, gt=0)
     """Nats per reply that the weight is adapted towards; a common preference needs about two."""
     kl_horizon: int = Field(default=400, ge=1)
     """Replies over which the weight adapts."""
