@@ -18,9 +18,9 @@ import typer
 
 from benchmarks.judge import in_parallel
 from benchmarks.people import People, load_preference
-from benchmarks.product import Api, Product, running
+from benchmarks.product import Product, running
 from benchmarks.streams import Load, Target, Timed, closed_loop
-from policy.builtin import generator as builtin
+from benchmarks.turns import chatting
 
 PREFERENCE = "benchmarks/preferences.py:asks_back"
 TOKENS = 64
@@ -90,21 +90,6 @@ class Beside:
             self.asked += self.streams * EACH
 
 
-def rank(api: Api, people: People) -> None:
-    """Everybody's rankings."""
-    prompts = builtin.prompts(people.seed, people.rankings, split="train")
-
-    def turn(number: int) -> None:
-        messages = [{"role": m.role, "content": m.content} for m in prompts[number].messages]
-        person = people.name(number)
-        replies = api.replies(messages, n=4, user=person)
-        ranks = people.ranks(number, messages, [reply.text for reply in replies])
-        candidates = [reply.candidate for reply in replies]
-        api.post("/v1/rankings", candidates=candidates, ranks=ranks, user=person)
-
-    in_parallel(turn, range(people.rankings))
-
-
 def measure(beside: Beside, turns: int, idle_s: float) -> dict[str, Any]:
     """Both kinds of time by turns; the rounds' outcomes with them."""
     beside.wait(3.0)
@@ -136,7 +121,7 @@ def main(
         tempfile.TemporaryDirectory(prefix="rankloop-beside-") as folder,
         running(Path(folder) / "data", "builtin", settings) as product,
     ):
-        rank(product.api, people)
+        in_parallel(chatting(product.api, people), range(rankings))
         result = measure(Beside(product, streams), turns, idle_s)
     typer.echo(json.dumps(result))
 

@@ -55,6 +55,7 @@ QUICK_SETTINGS = {
     "learner.rankings_per_round": str(QUICK_BATCH),
     "learner.reward.epochs": "2",
     "learner.ppo.steps": "2",
+    "learner.ppo.prompts_per_step": "8",
     "learner.gate.regression_prompts": "20",
     "learner.gate.win_prompts": "20",
 }
