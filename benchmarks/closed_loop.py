@@ -259,6 +259,11 @@ def main(
         raise typer.BadParameter(str(error)) from None
     if watch and vllm:
         raise typer.BadParameter("--watch opens the page, which does not run with --vllm")
+    if vllm and data is not None and data.is_dir() and any(data.iterdir()):
+        raise typer.BadParameter(
+            f"--data {data} is in use: with --vllm the record is a new PostgreSQL's, and so must be"
+            " the versions. Give an empty folder, or none"
+        )
     data = (data or Path(tempfile.mkdtemp(prefix="rankloop-bench-"))).absolute()
     out = out or data
     out.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,6 @@ back. The last line printed is one JSON object, in seconds.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -24,6 +22,7 @@ import torch
 import typer
 
 from benchmarks.postgres import PostgresServer, binaries
+from benchmarks.processes import rankloop
 from benchmarks.product import free_ports
 from feedback.store import Store
 from policy.settings import VersionSettings
@@ -62,16 +61,11 @@ def main(
 @contextmanager
 def _all(folder: Path, database: str, count: int) -> Iterator[list[httpx.Client]]:
     """Clients of so many servers that are ready."""
+    settings = {"database.url": database, "versions.url": f"file://{folder}/store"}
     with ExitStack() as stack:
         clients = []
         for number, port in enumerate(free_ports(count)):
-            command = [sys.executable, "-m", "rankloop", "server", f"--port={port}"]
-            command += [f"--data={folder / str(number)}", f"--database.url={database}"]
-            command += [f"--versions.url=file://{folder}/store"]
-            log = stack.enter_context((folder / f"{number}.log").open("wb"))
-            process = subprocess.Popen(command, stdout=log, stderr=log)
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
+            stack.enter_context(rankloop("server", str(number), folder, settings, port))
             client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
             clients.append(stack.enter_context(client))
         try:

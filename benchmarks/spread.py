@@ -5,7 +5,6 @@ and one place for versions, a learner, and the proxy before the servers.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,7 +13,8 @@ from pathlib import Path
 import httpx
 
 from benchmarks.postgres import PostgresServer, binaries
-from benchmarks.product import Api, Product, client_of, environment, free_ports, wait_for
+from benchmarks.processes import Process, process, rankloop
+from benchmarks.product import Api, Product, client_of, free_ports, wait_for
 from benchmarks.vllm_engines import engines
 from policy.source import resolve
 
@@ -61,16 +61,16 @@ def spread(
         }
         *ports, api, page = free_ports(count + 2)
         servers = [
-            stack.enter_context(_rankloop("server", f"server-{port}", data, settings, port))
+            stack.enter_context(rankloop("server", f"server-{port}", data, settings, port))
             for port in ports
         ]
-        stack.enter_context(_rankloop("learner", "learner", data, settings))
+        stack.enter_context(rankloop("learner", "learner", data, settings))
         url = f"http://127.0.0.1:{api}"
         proxy = stack.enter_context(_proxy(data, ports, api, page))
         client: httpx.Client = stack.enter_context(client_of(url))
-        for process, port in zip(servers, ports, strict=True):
+        for server, port in zip(servers, ports, strict=True):
             log = data / f"server-{port}.log"
-            wait_for(process, [f"http://127.0.0.1:{port}/readyz"], log)
+            wait_for(server, [f"http://127.0.0.1:{port}/readyz"], log)
         wait_for(proxy, [f"{url}/readyz"], data / "proxy.log")
         yield Product(Api(client), url, f"http://127.0.0.1:{page}", data)
 
@@ -83,21 +83,7 @@ def caddy() -> str:
 
 
 @contextmanager
-def _rankloop(
-    what: str, name: str, data: Path, settings: Mapping[str, str], port: int | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """One process of ours, with a data folder of its own."""
-    command = [sys.executable, "-m", "rankloop", what, f"--data={data / name}"]
-    command += [f"--{key}={value}" for key, value in settings.items()]
-    command += [] if port is None else [f"--port={port}"]
-    with _process(command, data / f"{name}.log", environment()) as process:
-        yield process
-
-
-@contextmanager
-def _proxy(
-    data: Path, servers: list[int], api: int, page: int
-) -> Iterator[subprocess.Popen[bytes]]:
+def _proxy(data: Path, servers: list[int], api: int, page: int) -> Iterator[Process]:
     given = {
         "API_ADDRESS": f"http://127.0.0.1:{api}",
         "PAGE_ADDRESS": f"http://127.0.0.1:{page}",
@@ -106,18 +92,5 @@ def _proxy(
         "XDG_CONFIG_HOME": str(data),
     }
     command = [caddy(), "run", "--config", str(PROXY), "--adapter", "caddyfile"]
-    with _process(command, data / "proxy.log", {**os.environ, **given}) as process:
-        yield process
-
-
-@contextmanager
-def _process(
-    command: list[str], log: Path, env: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, env=env)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
+    with process(command, data / "proxy.log", {**os.environ, **given}) as started:
+        yield started
