@@ -17,7 +17,15 @@ from .conversations import messages_of
 from .database import now
 from .preferences import IMPORTED
 from .records import UnscoredAnswer
-from .tables import Candidate, CandidateReward, Generation, Version, WantedReward
+from .tables import (
+    Candidate,
+    CandidateReward,
+    Generation,
+    Task,
+    TaskCandidate,
+    Version,
+    WantedReward,
+)
 
 RECENT = 256
 """Generations whose answers are scored unasked: those that people may be looking at."""
@@ -107,7 +115,8 @@ def newest(session: Session) -> Version | None:
 
 def unscored(session: Session, reward_id: str, limit: int) -> list[UnscoredAnswer]:
     """Answers that this model has said nothing of: first those that are wanted, first come first
-    served, then those of the last generations, newest first.
+    served; then those of items that wait until it is known which of their answers to show; then
+    those of the last generations, newest first.
     """
     unsaid = ~exists().where(
         col(CandidateReward.candidate_id) == col(Candidate.id),
@@ -118,6 +127,13 @@ def unscored(session: Session, reward_id: str, limit: int) -> list[UnscoredAnswe
         .join(WantedReward, col(WantedReward.candidate_id) == Candidate.id)
         .where(_has_tokens())
         .order_by(col(WantedReward.at))
+    )
+    of_items = (
+        select(Candidate.id)
+        .join(TaskCandidate, col(TaskCandidate.candidate_id) == Candidate.id)
+        .join(Task, col(Task.id) == TaskCandidate.task_id)
+        .where(col(Task.shows).is_not(None), unsaid, _has_tokens())
+        .order_by(col(Task.id), col(TaskCandidate.place))
     )
     last = (
         select(Generation.id)
@@ -131,8 +147,11 @@ def unscored(session: Session, reward_id: str, limit: int) -> list[UnscoredAnswe
         .where(col(Generation.id).in_(last), unsaid, _has_tokens())
         .order_by(col(Generation.created_at).desc(), col(Generation.id), col(Candidate.place))
     )
-    ids = _first(session, wanted, limit)
-    ids += [id for id in _first(session, recent, limit) if id not in ids]
+    ids: list[str] = []
+    for query in (wanted, of_items, recent):
+        ids += [id for id in _first(session, query, limit) if id not in ids]
+        if len(ids) >= limit:
+            break
     return answers(session, ids[:limit])
 
 

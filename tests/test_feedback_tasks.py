@@ -239,6 +239,15 @@ class TestChoosing:
         self.scored(store, "r10", self.SCORES[::-1])
         assert self.shown(store) == {"c1-0", "c1-1", "c1-2", "c1-3"}
 
+    def test_its_answers_are_scored_before_newer_ones(self, store: Store) -> None:
+        """Whatever people chat beside; once they are scored they are shown, and wait no more."""
+        an_item(store, "c1", answers=6, shows=4)
+        store.record_generation(a_generation("chat", at=9999.0))
+        ids = [f"c1-{place}" for place in range(6)]
+        assert [answer.id for answer in store.unscored("r1", 7)] == [*ids, "chat-0"]
+        self.scored(store, "r1", self.SCORES)
+        assert [answer.id for answer in store.unscored("r1", 7)] == [f"chat-{i}" for i in range(4)]
+
     def test_an_item_waits_for_its_scores(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:

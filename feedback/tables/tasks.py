@@ -47,6 +47,7 @@ class Task(Row, table=True):
         UniqueConstraint("repeat_of", "person"),
         Index("ix_task_prompt_version", "prompt_digest", "version"),
         Index("ix_task_kind_closed", "kind", "closed"),
+        Index("ix_task_shows", "shows"),
         {"sqlite_autoincrement": True},
     )
 
