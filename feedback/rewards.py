@@ -114,19 +114,13 @@ def newest(session: Session) -> Version | None:
 
 
 def unscored(session: Session, reward_id: str, limit: int) -> list[UnscoredAnswer]:
-    """Answers that this model has said nothing of: first those that are wanted, first come first
-    served; then those of items that wait until it is known which of their answers to show; then
-    those of the last generations, newest first.
+    """Answers that this model has said nothing of: first those of items that wait, a few seconds at
+    most, until it is known which of their answers to show; then those that are wanted, first come
+    first served; then those of the last generations, newest first.
     """
     unsaid = ~exists().where(
         col(CandidateReward.candidate_id) == col(Candidate.id),
         col(CandidateReward.reward_id) == reward_id,
-    )
-    wanted = (
-        select(Candidate.id)
-        .join(WantedReward, col(WantedReward.candidate_id) == Candidate.id)
-        .where(_has_tokens())
-        .order_by(col(WantedReward.at))
     )
     of_items = (
         select(Candidate.id)
@@ -134,6 +128,12 @@ def unscored(session: Session, reward_id: str, limit: int) -> list[UnscoredAnswe
         .join(Task, col(Task.id) == TaskCandidate.task_id)
         .where(col(Task.shows).is_not(None), unsaid, _has_tokens())
         .order_by(col(Task.id), col(TaskCandidate.place))
+    )
+    wanted = (
+        select(Candidate.id)
+        .join(WantedReward, col(WantedReward.candidate_id) == Candidate.id)
+        .where(_has_tokens())
+        .order_by(col(WantedReward.at))
     )
     last = (
         select(Generation.id)
@@ -148,7 +148,7 @@ def unscored(session: Session, reward_id: str, limit: int) -> list[UnscoredAnswe
         .order_by(col(Generation.created_at).desc(), col(Generation.id), col(Candidate.place))
     )
     ids: list[str] = []
-    for query in (wanted, of_items, recent):
+    for query in (of_items, wanted, recent):
         ids += [id for id in _first(session, query, limit) if id not in ids]
         if len(ids) >= limit:
             break

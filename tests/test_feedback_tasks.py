@@ -240,9 +240,11 @@ class TestChoosing:
         assert self.shown(store) == {"c1-0", "c1-1", "c1-2", "c1-3"}
 
     def test_its_answers_are_scored_before_newer_ones(self, store: Store) -> None:
-        """Whatever people chat beside; once they are scored they are shown, and wait no more."""
+        """Whatever people chat and look at beside; once they are scored they wait no more."""
         an_item(store, "c1", answers=6, shows=4)
         store.record_generation(a_generation("chat", at=9999.0))
+        store.register_version("r0", digest="r0", parent="v0", kind="reward")
+        store.want_reward("chat-0")
         ids = [f"c1-{place}" for place in range(6)]
         assert [answer.id for answer in store.unscored("r1", 7)] == [*ids, "chat-0"]
         self.scored(store, "r1", self.SCORES)
