@@ -9,17 +9,15 @@ from pathlib import Path
 
 
 def test_the_bench_ends_with_its_figures(tmp_path: Path) -> None:
-    """Eighteen rankings are two rounds; two are random; nobody's request fails on the way."""
-    command = [sys.executable, "-m", "benchmarks.closed_loop", "--quick"]
+    """Eighteen rankings are two rounds; two are random; nobody's request fails on the way. People
+    rank items of the queue, the last two of which are chosen from by what two heads say.
+    """
+    command = [sys.executable, "-m", "benchmarks.closed_loop", "--quick", "--queue"]
     command += ["--preference", "benchmarks/preferences.py:asks_back", "--rankings", "18"]
-    command += [
-        "--set",
-        "learner.method=rloo",
-        "--data",
-        str(tmp_path / "data"),
-        "--out",
-        str(tmp_path),
-    ]
+    command += ["--data", str(tmp_path / "data"), "--out", str(tmp_path)]
+    for setting in ("method=rloo", "reward.heads=2"):
+        command += ["--set", f"learner.{setting}"]
+    command += ["--set", "server.pairing=informative"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
