@@ -15,7 +15,7 @@ from feedback.records import LoggedPrompt
 from learner.batching import Group, collate
 from learner.material import LoggedMaterial
 from learner.ppo import PPO
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.rewarder import Rewarder
 from learner.rollout import Prompt, Sampling, roll_out
 from learner.settings import PPOSettings

@@ -14,7 +14,9 @@ from benchmarks.bag_of_words import BagOfWords
 from benchmarks.real_data import Judgement, coffee_judgements, held_out
 from benchmarks.workshop import Workshop, prompt_ids, reply_ids, table
 from learner.batching import Group
-from learner.reward import RankedGroup, RewardModel, train
+from learner.ranked_group import RankedGroup
+from learner.reward import train
+from learner.reward_model import RewardModel
 from learner.settings import RewardSettings
 from policy.chat import Chat
 

@@ -162,7 +162,8 @@ class Training:
     def reward_models(self) -> tuple[Any, Any]:
         """Both, trained at once as in a round."""
         from learner.parallel import at_once
-        from learner.reward import RankedGroup, train
+        from learner.ranked_group import RankedGroup
+        from learner.reward import train
 
         def ranking(number: int) -> RankedGroup:
             return RankedGroup(str(number), self.group(4), (1, 2, 3, 4), ("a", "b", "c", "d"))

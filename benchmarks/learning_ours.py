@@ -12,7 +12,7 @@ import torch
 from benchmarks.learning_side import Work, serve
 from learner.parallel import use_threads
 from learner.ppo import PPO
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.rewarder import Rewarder
 from learner.rollout import Prompt, Sampling, roll_out
 from learner.settings import PPOSettings

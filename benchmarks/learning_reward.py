@@ -12,7 +12,9 @@ from itertools import combinations
 from pathlib import Path
 
 from learner.batching import Group, Ids, passes
-from learner.reward import RankedGroup, RewardModel, schedule, train
+from learner.ranked_group import RankedGroup
+from learner.reward import schedule, train
+from learner.reward_model import RewardModel
 from learner.rollout import Sampling, roll_out
 from learner.settings import RewardSettings
 from policy.builtin import generator as builtin

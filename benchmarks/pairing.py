@@ -34,7 +34,8 @@ from feedback.pairing import most_disputed
 from learner.batching import Group
 from learner.parallel import use_threads
 from learner.ranked_group import RankedGroup
-from learner.reward import RewardModel, train
+from learner.reward import train
+from learner.reward_model import RewardModel
 from learner.rollout import Sampling, roll_out
 from learner.settings import RewardSettings
 from policy.builtin import generator as builtin

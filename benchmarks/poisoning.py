@@ -35,7 +35,8 @@ from feedback.trust.weights import apply, weigh
 from learner.batching import Group
 from learner.marked import ranked_group
 from learner.parallel import use_threads
-from learner.reward import RewardModel, train
+from learner.reward import train
+from learner.reward_model import RewardModel
 from learner.rollout import Sampling, roll_out
 from learner.settings import RewardSettings
 from policy.builtin import generator as builtin

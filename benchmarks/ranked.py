@@ -12,7 +12,9 @@ from benchmarks.real_data import RankedReplies, held_out, ranked_replies
 from benchmarks.workshop import Workshop, prompt_ids, reply_ids, table
 from learner.accuracy import Accuracy, Judged, judged_pairs, measure
 from learner.batching import Group
-from learner.reward import RankedGroup, RewardModel, train
+from learner.ranked_group import RankedGroup
+from learner.reward import train
+from learner.reward_model import RewardModel
 from learner.settings import RewardSettings
 from policy.chat import Chat
 

@@ -20,8 +20,10 @@ from learner.checks.suspects import suspects
 from learner.gate import Case, Decision, decide
 from learner.gate_settings import GateSettings
 from learner.optimise import Optimiser
+from learner.ranked_group import RankedGroup
 from learner.regression import Regression, checkable
-from learner.reward import RankedGroup, RewardModel, train
+from learner.reward import train
+from learner.reward_model import RewardModel
 from learner.rollout import Sampling, roll_out
 from learner.settings import RewardSettings
 from learner.sft import supervised_loss

@@ -15,7 +15,7 @@ from itertools import permutations
 from statistics import correlation, fmean
 
 from learner.interval import clustered
-from learner.reward import RankedGroup
+from learner.ranked_group import RankedGroup
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from learner.material import Material
 from learner.progress import Progress
 from learner.ranked_group import RankedGroup
 from learner.reader import Reader
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.reward_settings import RewardSettings
 from learner.rewarder import Rewarder
 from learner.scorers import Scorer

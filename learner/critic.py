@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from learner.experience import Experience
 from learner.losses import gae, masked_mean, value_loss, whiten
 from learner.optimise import Optimiser
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.settings import PPOSettings
 from learner.state import State
 from learner.weights import put_back, trained

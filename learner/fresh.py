@@ -25,7 +25,7 @@ from learner.batching import collate
 from learner.features import reply_features_RD
 from learner.head_update import Seen, heads_HD, put, updated
 from learner.marked import ranked_group
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.reward_settings import RewardSettings
 
 REPLAYED, TAKEN = 64, 256

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from feedback.records import Reason
 from learner.experience import Experience
 from learner.optimise import NotFinite
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.state import State
 
 RATIO_LIMIT = 10.0

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from learner.ranked_group import RankedGroup
-from learner.reward import RewardModel, loss_of
+from learner.reward import loss_of
+from learner.reward_model import RewardModel
 from learner.reward_settings import RewardSettings
 
 HOLD = 0.1

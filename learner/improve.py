@@ -23,7 +23,7 @@ from learner.optimise import NotFinite
 from learner.progress import Progress
 from learner.ranks import sharding
 from learner.regression import Regression
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.rollout import Prompt
 from learner.saves import Saves
 from learner.settings import PPOSettings

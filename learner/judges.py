@@ -23,7 +23,9 @@ from learner.marked import sides_of
 from learner.nets import Start
 from learner.parallel import at_once
 from learner.progress import Progress
-from learner.reward import RankedGroup, Report, RewardModel, train
+from learner.ranked_group import RankedGroup
+from learner.reward import Report, train
+from learner.reward_model import RewardModel
 from learner.saved import Saved
 from learner.settings import RewardSettings
 from learner.state import State

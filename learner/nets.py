@@ -24,7 +24,7 @@ from learner.lineage import WrongWeights, refusal
 from learner.memory import planned
 from learner.parallel import use_threads
 from learner.ranks import sharding
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.settings import LearnerSettings
 from learner.shape import Shape
 from policy import adapters

@@ -25,7 +25,7 @@ from learner.losses import value_loss
 from learner.optimise import Gradients, GradientSum, Optimiser, rate_of
 from learner.parallel import at_once, halved
 from learner.ranks import sharding
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.settings import PPOSettings
 from learner.state import State
 from learner.weights import put_back, trained

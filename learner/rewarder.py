@@ -23,7 +23,7 @@ from learner.batching import Batch, Group, by_length, collate
 from learner.parallel import at_once, halved
 from learner.ranks import sharding
 from learner.reader import Exchange, Reader
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.scorers import Scorer
 
 RANKING, TOTAL = "ranking", "total"

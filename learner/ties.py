@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from learner.interval import clustered
-from learner.reward import RankedGroup
+from learner.ranked_group import RankedGroup
 
 
 @dataclass(frozen=True)

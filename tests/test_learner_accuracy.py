@@ -14,7 +14,7 @@ from learner.accuracy import (
     measure,
 )
 from learner.batching import Group
-from learner.reward import RankedGroup
+from learner.ranked_group import RankedGroup
 
 
 def ranking(ranks: tuple[int, ...], texts: tuple[str, ...]) -> RankedGroup:

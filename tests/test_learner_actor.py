@@ -13,7 +13,7 @@ import torch
 from learner.actor import Actor
 from learner.batching import Group
 from learner.experience import Lesson, judged, unchecked
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.rewarder import Rewarder
 from learner.settings import PPOSettings
 from policy.engine import Completion

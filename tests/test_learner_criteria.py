@@ -17,7 +17,9 @@ from learner.criteria import Criteria, Scale, correlations, order_loss, rating_l
 from learner.features import reply_features_RD
 from learner.forward import hidden_MD
 from learner.judges import criteria_told
-from learner.reward import RankedGroup, RewardModel, train
+from learner.ranked_group import RankedGroup
+from learner.reward import train
+from learner.reward_model import RewardModel
 from learner.rewarder import Rewarder
 from learner.settings import RewardSettings
 from policy.model import load

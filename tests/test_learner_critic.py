@@ -10,7 +10,7 @@ import torch
 from learner.batching import Group
 from learner.critic import HeadCritic, critic_from
 from learner.experience import on_last_token
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.settings import PPOSettings
 from tests.test_learner_experience import experience_of
 from tests.tiny_models import make_tiny

@@ -13,7 +13,8 @@ from transformers import AutoModelForSequenceClassification
 from learner.batching import Group, collate
 from learner.ensemble import Ensemble
 from learner.forward import hidden_MD
-from learner.reward import RewardModel, train
+from learner.reward import train
+from learner.reward_model import RewardModel
 from learner.settings import RewardSettings
 from tests.test_learner_reward import made_rankings
 from tests.tiny_models import make_tiny

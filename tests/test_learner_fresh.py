@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from learner.head_update import heads_HD
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from tests.test_learner_round import Product
 
 

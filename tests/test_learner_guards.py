@@ -10,7 +10,7 @@ import pytest
 
 from learner.batching import Group
 from learner.guards import Change, Collapse, SecondOpinion, Tripped, check_ratio, parted
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from tests.test_learner_experience import experience_of
 from tests.tiny_models import make_tiny
 

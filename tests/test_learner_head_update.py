@@ -10,7 +10,7 @@ import torch
 from learner.batching import Group
 from learner.head_update import HOLD, RIDGE, Seen, heads_HD, put, updated
 from learner.ranked_group import RankedGroup
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.reward_settings import RewardSettings
 from tests.tiny_models import make_tiny
 

@@ -9,7 +9,7 @@ import pytest
 
 from feedback import rewards
 from learner.batching import Group
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from tests.test_learner_round import Product
 
 

@@ -15,7 +15,7 @@ from learner.batching import Group
 from learner.improve import improve
 from learner.ppo import PPO
 from learner.progress import Progress
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.rewarder import Rewarder
 from learner.rollout import Prompt
 from learner.saved import Saved

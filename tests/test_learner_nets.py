@@ -12,7 +12,8 @@ from learner.batching import Group, collate
 from learner.lineage import WrongWeights
 from learner.nets import Nets
 from learner.ppo import PPO
-from learner.reward import RewardModel, train
+from learner.reward import train
+from learner.reward_model import RewardModel
 from learner.rewarder import Rewarder
 from learner.settings import LearnerSettings, PPOSettings, RewardSettings
 from learner.weights import copied, half_way_back, put_back, trained

@@ -11,7 +11,7 @@ import torch
 from learner.critic import HeadCritic
 from learner.experience import Experience, judged, on_last_token, unchecked
 from learner.own_critic import OwnCritic
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.rewarder import Rewarder
 from learner.settings import PPOSettings
 from policy.engine import Completion

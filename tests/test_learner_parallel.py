@@ -13,7 +13,7 @@ import torch
 from learner import parallel
 from learner.batching import Group
 from learner.ppo import PPO
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.rewarder import Rewarder
 from learner.rollout import Sampling, roll_out
 from learner.settings import PPOSettings

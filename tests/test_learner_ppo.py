@@ -12,7 +12,8 @@ import torch
 from learner.batching import Group, collate
 from learner.losses import full_kl
 from learner.ppo import PPO
-from learner.reward import RewardModel, train
+from learner.reward import train
+from learner.reward_model import RewardModel
 from learner.rewarder import Rewarder
 from learner.settings import PPOSettings, RewardSettings
 from learner.vocabulary import Distributions

@@ -24,7 +24,7 @@ from learner.ppo import PPO
 from learner.ranks import crew, following, group, sharding
 from learner.ranks.crew import Order
 from learner.ranks.shared import seen_by_all
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.rewarder import Rewarder
 from learner.settings import LearnerSettings, PPOSettings, RewardSettings
 from learner.weights import trained

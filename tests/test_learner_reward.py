@@ -13,7 +13,9 @@ from pydantic import ValidationError
 
 from learner.accuracy import judged_pairs, measure
 from learner.batching import Group, collate
-from learner.reward import RankedGroup, RewardModel, _rankings_loss, loss_of, schedule, train
+from learner.ranked_group import RankedGroup
+from learner.reward import _rankings_loss, loss_of, schedule, train
+from learner.reward_model import RewardModel
 from learner.settings import RewardSettings
 from tests.tiny_models import make_tiny
 

@@ -11,7 +11,7 @@ from learner.batching import Group, collate
 from learner.experience import judged, unchecked
 from learner.forward import hidden_MD
 from learner.reader import Reader
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.reward_settings import ScorerSettings
 from learner.rewarder import Rewarder
 from learner.rollout import Sampling, roll_out

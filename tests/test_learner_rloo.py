@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from learner.experience import token_rewards_RL
-from learner.reward import RewardModel, train
+from learner.reward import train
+from learner.reward_model import RewardModel
 from learner.rewarder import Rewarder
 from learner.rloo import RLOO
 from learner.settings import LearnerSettings, PPOSettings, RewardSettings

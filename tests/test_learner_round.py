@@ -17,8 +17,8 @@ from feedback.settings import DatabaseSettings
 from feedback.store import Store
 from learner import guards
 from learner.keeper import Keeper
+from learner.ranked_group import RankedGroup
 from learner.reader import Reader
-from learner.reward import RankedGroup
 from learner.rewarder import Rewarder
 from learner.settings import LearnerSettings, Settings
 from policy.chat import Message

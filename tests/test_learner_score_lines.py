@@ -10,7 +10,7 @@ import pytest
 
 import rankloop
 from learner.batching import Group
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.score_lines import CannotScore, Line, read
 from policy.chat import Message
 from policy.source import load_chat

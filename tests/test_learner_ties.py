@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from learner.batching import Group
-from learner.reward import RankedGroup
+from learner.ranked_group import RankedGroup
 from learner.ties import Compared, compared, tie_width, with_ties
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from learner.accuracy import Accuracy
 from learner.checks.lists import Lists
 from learner.regression import Regression
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.rollout import Prompt
 from policy.model import Model
 from policy.versions import Versions

@@ -11,7 +11,7 @@ from feedback.records import Reason
 from learner.batching import Group
 from learner.checks.case import Case
 from learner.interval import of_mean
-from learner.reward import RewardModel
+from learner.reward_model import RewardModel
 from learner.rollout import Sampling, roll_out
 from policy.engine import Completion
 from policy.model import Model
