@@ -49,7 +49,7 @@ VERIFIED_ANSWERS = 200
 EXAMPLES = 10
 
 # For a look at whether everything works, in about a minute; its figures mean nothing.
-QUICK_EFFORT = Effort(untied=15, most_prompts=100, guard=30, best_of=8)
+QUICK_EFFORT = Effort(untied=10, most_prompts=60, guard=20, best_of=4, block=30)
 QUICK_BATCH = 16
 QUICK_SETTINGS = {
     "learner.rankings_per_round": str(QUICK_BATCH),

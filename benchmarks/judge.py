@@ -18,7 +18,6 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 IN_FLIGHT = 12
-BLOCK = 100  # prompts asked before looking whether enough are untied
 SAMPLES_AT_ONCE = 8  # of v0, for the ceiling
 # Seeds of the prompts, and of the answers by their purpose: none is shared with the people.
 PROMPT_SEED, GUARD_SEED, BASE_SEED, VERSION_SEED, CEILING_SEED = 7001, 7002, 11, 12, 13
@@ -33,6 +32,8 @@ class Effort:
     guard: int = 2000
     """A difference of 1 in 100 from v0 is then 1.5 standard errors."""
     best_of: int = 64
+    block: int = 100
+    """Prompts asked before looking whether enough are untied."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Judge:
         outcomes: list[tuple[float, float]] = []
         while True:
             first = len(outcomes)
-            numbers = range(first, min(first + BLOCK, len(self.prompts)))
+            numbers = range(first, min(first + self.effort.block, len(self.prompts)))
             self.ask_base(numbers.stop)
             mine = {number: self._score(number, self._base[number]) for number in numbers}
             best = self._best(mine)
@@ -142,7 +143,7 @@ class Judge:
         replies: list[Reply] = []
         while True:
             first = len(replies)
-            block = self.prompts[first : first + BLOCK]
+            block = self.prompts[first : first + self.effort.block]
             replies += self._ask(version, block, seed=VERSION_SEED, first=first)
             self.ask_base(len(replies))
             win = WinRate.of(
