@@ -72,8 +72,8 @@ def test_made_again_a_layer_keeps_what_it_is_given(tmp_path: Path) -> None:
 
 
 def test_the_cache_is_the_rows_positions(tmp_path: Path) -> None:
-    """16 prompts' four replies of up to 106 positions each, as many bytes as an engine has."""
+    """32 prompts' four replies of up to 106 positions each, as many bytes as an engine has."""
     folder = make_tiny(tmp_path)
     settings = LearnerSettings(device="cpu", threads=2)
     work = Pass(Shape.read(folder), settings, False, prompt=10)
-    assert work.cache == 64 * 106 * position_bytes(load(folder).net)
+    assert work.cache == 128 * 106 * position_bytes(load(folder).net)
