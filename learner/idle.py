@@ -115,9 +115,10 @@ class Idle:
         self.said.clear()
         self.said.update({a.prompt_ids: last_user_message(a.messages) for a in answers})
         groups = [Group(a.prompt_ids, (a.token_ids,)) for a in answers]
-        found, heads = loaded.rewarder.score(groups), loaded.rewarder.by_head(groups)
-        rows = {answer.id: row for answer, [row] in zip(answers, found, strict=True)}
-        by_head = {answer.id: scores for answer, [scores] in zip(answers, heads, strict=False)}
+        found = loaded.rewarder.opinions(groups)
+        said = {answer.id: one for answer, [one] in zip(answers, found, strict=True)}
+        rows = {id: one.figures for id, one in said.items()}
+        by_head = {id: one.by_head for id, one in said.items() if one.by_head is not None}
         self.store.add_rewards(loaded.id, rows, loaded.fresh.since, by_head)
         loaded.fresh.changed = [id for id in loaded.fresh.changed if id not in rows]
 

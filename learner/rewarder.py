@@ -10,8 +10,9 @@ Axes: R replies, M positions of a batch, D hidden.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import torch
@@ -42,6 +43,16 @@ class Rewards:
         columns = {TOTAL: self.total_R, **self.parts}
         lists = [column_R.tolist() for column_R in columns.values()]
         return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What is said of one reply: its figures by name, and each head's score where there are several
+    and the ranking part is theirs.
+    """
+
+    figures: dict[str, float]
+    by_head: tuple[float, ...] | None = None
 
 
 class Rewarder:
@@ -122,19 +133,15 @@ class Rewarder:
 
     def score(self, groups: Sequence[Group], size: int = 16) -> list[list[dict[str, float]]]:
         """The figures of each group's replies, in their order, without gradients."""
+        return [[one.figures for one in group] for group in self.opinions(groups, size)]
+
+    def opinions(self, groups: Sequence[Group], size: int = 16) -> list[list[Opinion]]:
+        """All that is said of each group's replies, in one pass of the trunk, without gradients."""
         with sharding.gathered(self.own.net):
-            return ranks.shared_out(lambda own: self._score(own, size), groups)
+            return ranks.shared_out(lambda own: self._opinions(own, size), groups)
 
-    def by_head(self, groups: Sequence[Group]) -> list[list[list[float]]]:
-        """What each head says of each group's replies; nothing where rankings teach one alone, or a
-        text model in the heads' place.
-        """
-        if self.own.ensemble is None or self.text is not None:
-            return []
-        return [scores_KH.tolist() for scores_KH in self.own.heads_over(groups)]
-
-    def _score(self, groups: Sequence[Group], size: int) -> list[list[dict[str, float]]]:
-        found: list[list[dict[str, float]]] = [[]] * len(groups)
+    def _opinions(self, groups: Sequence[Group], size: int) -> list[list[Opinion]]:
+        found: list[list[Opinion]] = [[]] * len(groups)
 
         @torch.no_grad()
         def fill(batches: Sequence[list[int]]) -> None:
@@ -142,9 +149,16 @@ class Rewarder:
                 chosen = [groups[i] for i in indices]
                 batch = collate(chosen, self.device)
                 hidden = self.own.hidden_MD(batch)
-                rows = iter(self.rewards(chosen, batch, hidden).rows())
+                rows = self.rewards(chosen, batch, hidden).rows()
+                said = map(Opinion, rows, self._by_head(hidden, batch))
                 for i, group in zip(indices, chosen, strict=True):
-                    found[i] = [next(rows) for _ in group.replies]
+                    found[i] = [next(said) for _ in group.replies]
 
         at_once(fill, halved(by_length([len(g) for g in groups], size, random.Random(0))))
         return found
+
+    def _by_head(self, hidden: Tensor, batch: Batch) -> Iterable[tuple[float, ...] | None]:
+        """Each head's scores of each reply; a text model stands in the heads' place."""
+        if self.own.ensemble is None or self.text is not None:
+            return repeat(None)
+        return [tuple(scores_H) for scores_H in self.own.scores_RH(hidden, batch).tolist()]

@@ -126,9 +126,17 @@ class ServerSettings(BaseModel):
     def _answers_fit_the_rows(self) -> ServerSettings:
         if self.max_n > self.rows:
             raise ValueError(f"max_n is {self.max_n}, above rows, which is {self.rows}")
-        if self.tasks.answers > self.rows:
-            answers = self.tasks.answers
-            raise ValueError(f"tasks.answers is {answers}, above rows, which is {self.rows}")
+        drawn = {"answers": self.tasks.answers}
+        if self.pairing == "informative":
+            drawn["drawn"] = self.tasks.drawn
+            if self.tasks.drawn <= self.tasks.answers:
+                raise ValueError(
+                    f"pairing is informative and tasks.drawn {self.tasks.drawn}, not above"
+                    f" tasks.answers, which is {self.tasks.answers}: there is nothing to choose"
+                )
+        for name, count in drawn.items():
+            if count > self.rows:
+                raise ValueError(f"tasks.{name} is {count}, above rows, which is {self.rows}")
         return self
 
 

@@ -98,6 +98,28 @@ class TestSettings:
         assert len(said) < 250
         load_settings(None, {"server.pairing": "informative", "learner.reward.heads": "8"}, {})
 
+    @pytest.mark.parametrize(
+        ("flags", "said"),
+        [
+            ({"server.max_n": "33"}, "max_n is 33, above rows, which is 32"),
+            (
+                {"server.tasks.answers": "9", "server.rows": "8", "server.max_n": "8"},
+                "answers is 9",
+            ),
+            (
+                {"server.pairing": "informative", "server.tasks.drawn": "32", "server.rows": "16"},
+                "drawn is 32",
+            ),
+            ({"server.pairing": "informative", "server.tasks.drawn": "4"}, "nothing to choose"),
+        ],
+    )
+    def test_more_answers_than_there_are_rows_are_refused(
+        self, flags: dict[str, str], said: str
+    ) -> None:
+        """And a choice of all that are drawn; at the start, not when somebody asks."""
+        with pytest.raises(UserError, match=said):
+            load_settings(None, {**flags, "learner.reward.heads": "8"}, {})
+
     def test_the_key_is_not_shown(self) -> None:
         """Neither the settings' text nor a flag that fails beside it holds the key."""
         settings = load_settings(None, {}, {"RANKLOOP_KEY": "s3cret"})
@@ -224,6 +246,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     folder = tmp_path_factory.mktemp("up 100% ;x")
     running = Up(folder / "data", make_tiny(folder / "model"))
     try:
+        running.wait_for(r"Rankloop is up after [\d.]+ s")
         yield running
     finally:
         if running.process.poll() is None:

@@ -54,8 +54,9 @@ class Tasks(Transactions):
         shows: int | None = None,
     ) -> int:
         """Let a prompt's answers be ranked by so many people; 0 only remembers that this version
-        was asked. With `shows` so many of the answers are, chosen as the item is first given. One
-        item for each of the prompt's criteria; returns the first's id.
+        was asked. With `shows` so many of the answers are, chosen once heads have scored all, or as
+        they come when the item is given before. One item for each of the prompt's criteria; returns
+        the first's id.
         """
         with self._writing(LOCK) as session:
             return tasks.add(session, source, candidates, version, wanted, shows)

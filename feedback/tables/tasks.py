@@ -33,8 +33,8 @@ class Task(Row, table=True):
     `criterion` is what they rank by; null is as a whole. A gold item is everybody's; a repeat is
     `person`'s own, of the item `repeat_of`.
 
-    `shows`: of its answers so many are shown, chosen as it is first given; null once they are
-    chosen, and where all are.
+    `shows`: so many of its answers are still to be chosen, which happens once all are scored, or as
+    it is first given; null from then on, and where all are shown.
 
     `prompt_digest` is that of the answers' generation and `version` gave them, so that no version
     answers a logged prompt for the queue twice. `prompt_id`: the imported prompt, if it was one.

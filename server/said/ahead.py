@@ -124,7 +124,8 @@ class Ahead:
                 candidates += generation.candidate_ids
                 texts |= {choice.text for choice in generation.choices}
         wanted = self._wanted() if len(texts) > 1 else 0
-        shows = self._settings.answers if len(candidates) > self._settings.answers else None
+        shown = self._settings.answers
+        shows = shown if wanted and len(candidates) > shown else None
         await self._keep(source, candidates, version, wanted, shows)
 
     def _shares(self) -> list[tuple[str, int]]:
