@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.processes import process
+from tests.server_running import eventually
 from tests.test_learner_ranks_round import SLOW, assert_like
 from tests.test_learner_resume import ready, run
 from tests.test_learner_round import Product
@@ -29,34 +29,20 @@ def flags(settings: Mapping[str, Any], prefix: str) -> Iterator[str]:
             yield f"--{prefix}.{name}={value}"
 
 
-@contextmanager
-def learning(product: Product, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Two ranks with the product's settings, until the block ends."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", "-m", "learner"]
-    command += [f"--data={product.settings.data}", f"--model={product.settings.model}"]
-    command += flags(product.settings.learner.model_dump(exclude_unset=True), "learner")
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            command, stdout=file, stderr=file, env={**os.environ, "OMP_NUM_THREADS": "1"}
-        )
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(60)
+def command(product: Product) -> list[str]:
+    """Two ranks with the product's settings."""
+    settings = product.settings
+    return [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+        *("--nproc-per-node", "2", "-m", "learner"),
+        *(f"--data={settings.data}", f"--model={settings.model}"),
+        *flags(settings.learner.model_dump(exclude_unset=True), "learner"),
+    ]
 
 
 def done(product: Product) -> int:
     """How many rounds have ended well; the others are not over."""
     return [round_.state for round_ in product.store.rounds()].count("done")
-
-
-def await_(holds: Callable[[], bool], log: Path) -> None:
-    until = time.monotonic() + ROUND_S
-    while not holds():
-        assert time.monotonic() < until, log.read_text()[-3000:]
-        time.sleep(0.2)
 
 
 def test_two_ranks_learn_round_after_round(tmp_path: Path) -> None:
@@ -65,16 +51,17 @@ def test_two_ranks_learn_round_after_round(tmp_path: Path) -> None:
     """
     straight = ready(tmp_path / "straight", **SLOW)
     run(straight)
-    product, log = ready(tmp_path / "product", **SLOW), tmp_path / "log"
-    with learning(product, log) as process:
-        await_(lambda: done(product) == 1, log)
+    product = ready(tmp_path / "product", **SLOW)
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with process(command(product), tmp_path / "log", one_thread) as torchrun:
+        eventually(lambda: done(product) == 1, within_s=ROUND_S)
         assert_like(product, straight)
         product.store.request_round(trigger="operator", stages=None, actor="ada")
-        await_(lambda: done(product) == 2, log)
-        ranks = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        eventually(lambda: done(product) == 2, within_s=ROUND_S)
+        ranks = Path(f"/proc/{torchrun.pid}/task/{torchrun.pid}/children").read_text().split()
         began = time.monotonic()
-        process.terminate()
-        process.wait(2 * STOP_S)
+        torchrun.terminate()
+        torchrun.wait(2 * STOP_S)
         assert time.monotonic() - began < STOP_S
         assert len(ranks) == 2
         assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
